@@ -1,0 +1,107 @@
+"""The core: keys, costs, budgets, ledgers, processes, verifiers, algorithms, runs and solvers. It knows no domain and no method."""
+
+from outthink.core.algorithm import Algorithm, Answer
+from outthink.core.batch import Batch
+from outthink.core.checkpoint import Saved, decode, encode
+from outthink.core.component import AnswerSettings, EngineSettings, Parts, ProcessSettings, VerifierSettings
+from outthink.core.cost import Budget, Cost, Role
+from outthink.core.cut import Cut, gather_until
+from outthink.core.errors import (
+    AllFailed,
+    BudgetExhausted,
+    CheckpointError,
+    Collapsed,
+    ContextOverflow,
+    EngineClosed,
+    EngineError,
+    Failure,
+    Incompatible,
+    InputError,
+    ModelMissing,
+    OutthinkError,
+    RecipeError,
+    SettingsError,
+    VerifierError,
+)
+from outthink.core.events import AnyEvent, Trace
+from outthink.core.key import Key, slot_rng
+from outthink.core.ledger import Allowance, Bill, Ledger
+from outthink.core.process import Advance, Completable, Perturbable, Process, Revisable, Rewindable
+from outthink.core.result import Result, Stop
+from outthink.core.rows import Rows
+from outthink.core.run import Moved, Run
+from outthink.core.session import Session
+from outthink.core.settings import Settings, Tagged
+from outthink.core.solver import Allocator, Even, Search, Snapshot, Solver, solve_many
+from outthink.core.task import Candidate, Message, Task
+from outthink.core.verifier import Equivalence, LogMap, ScoreKind, Scores, ScoreSpec, Verifier
+
+__all__ = [
+    "Advance",
+    "Algorithm",
+    "AllFailed",
+    "Allocator",
+    "Allowance",
+    "Answer",
+    "AnswerSettings",
+    "AnyEvent",
+    "Batch",
+    "Bill",
+    "Budget",
+    "BudgetExhausted",
+    "Candidate",
+    "CheckpointError",
+    "Collapsed",
+    "Completable",
+    "ContextOverflow",
+    "Cost",
+    "Cut",
+    "EngineClosed",
+    "EngineError",
+    "EngineSettings",
+    "Equivalence",
+    "Even",
+    "Failure",
+    "Incompatible",
+    "InputError",
+    "Key",
+    "Ledger",
+    "LogMap",
+    "Message",
+    "ModelMissing",
+    "Moved",
+    "OutthinkError",
+    "Parts",
+    "Perturbable",
+    "Process",
+    "ProcessSettings",
+    "RecipeError",
+    "Result",
+    "Revisable",
+    "Rewindable",
+    "Role",
+    "Rows",
+    "Run",
+    "Saved",
+    "ScoreKind",
+    "ScoreSpec",
+    "Scores",
+    "Search",
+    "Session",
+    "Settings",
+    "SettingsError",
+    "Snapshot",
+    "Solver",
+    "Stop",
+    "Tagged",
+    "Task",
+    "Trace",
+    "Verifier",
+    "VerifierError",
+    "VerifierSettings",
+    "decode",
+    "encode",
+    "gather_until",
+    "slot_rng",
+    "solve_many",
+]

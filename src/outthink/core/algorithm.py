@@ -1,0 +1,109 @@
+"""What a search method is: frozen settings with `init`, `step`, `done`, `answer`. One loop owns everything else.
+
+`answer` is valid after any step, so a cut run always has a best so far. A method asks for randomness by key, for effects through the run,
+and never looks into a state.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+
+from outthink.core.batch import Batch
+from outthink.core.key import Key
+from outthink.core.settings import Tagged
+from outthink.core.verifier import ScoreSpec
+from outthink.numerics.log_weights import normalise
+from outthink.numerics.types import FloatArray
+
+if TYPE_CHECKING:
+    from outthink.core.run import Run
+
+A = TypeVar("A")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a method would return now.
+
+    Attributes:
+        batch: the candidates, best guess among them.
+        weights: [n], non-negative, summing to 1; the method's belief in each.
+        scores: [n], nan where nobody judged.
+        chosen: index of the best guess; None when there is none (nothing finished, everyone abstained).
+        agreement: share of the weight that stands behind the chosen answer; None where the method does not vote.
+        log_evidence: estimate of the log normalising constant, nats; None where the method has none.
+    """
+
+    batch: Batch
+    weights: FloatArray
+    scores: FloatArray
+    chosen: int | None
+    agreement: float | None = None
+    log_evidence: float | None = None
+
+    @classmethod
+    def argmax(cls, batch: Batch, scores: FloatArray) -> Answer:
+        """The best-scored finished member, lowest index on ties. No opinion counts below every score."""
+        rank = np.where(batch.finished, np.where(np.isnan(scores), -np.inf, scores), -np.inf)
+        chosen = pick(rank, batch)
+        weights = np.zeros(len(batch))
+        if chosen is not None:
+            weights[chosen] = 1.0
+        return cls(batch, weights, scores, chosen)
+
+    @classmethod
+    def weighted(cls, batch: Batch, log_w: FloatArray, scores: FloatArray, log_evidence: float | None = None) -> Answer:
+        """The heaviest finished member; weights are those of the finished members alone while some are unfinished."""
+        eligible = np.where(batch.finished, log_w, -np.inf)
+        chosen = pick(eligible, batch) if np.isfinite(eligible).any() else None
+        base = eligible if np.isfinite(eligible).any() else np.where(batch.failed, -np.inf, log_w)
+        weights = normalise(base) if np.isfinite(base).any() else np.zeros(len(batch))
+        return cls(batch, weights, scores, chosen, log_evidence=log_evidence)
+
+
+def pick(rank: FloatArray, batch: Batch) -> int | None:
+    """Index of the highest rank among the finished members, lowest index on ties; None when nobody has finished."""
+    finished = np.flatnonzero(batch.finished)
+    if len(finished) == 0:
+        return None
+    return int(finished[np.argmax(rank[finished])])
+
+
+class Algorithm(Tagged, Generic[A]):
+    """Base of every method. Subclasses are settings: `class BestOfN(Algorithm[Drawn]): n: Positive = 8`.
+
+    `needs` names the process capabilities that it requires, checked before anything is spent. `whole_samples` says that it never moves a
+    member by single steps, so that it works where a text cannot be continued.
+    """
+
+    needs: ClassVar[Sequence[type[Any]]] = ()
+    whole_samples: ClassVar[bool] = False
+
+    @property
+    def needs_verifier(self) -> bool:
+        """Whether it cannot do without a verifier."""
+        return True
+
+    def check_verifier(self, spec: ScoreSpec | None) -> None:
+        """Refuse a verifier whose scores mean something else than this method needs. Raises `Incompatible`; the base takes any."""
+
+    @abstractmethod
+    async def init(self, run: Run, key: Key) -> A:
+        """The state before the first step. May start members, which costs nothing."""
+
+    @abstractmethod
+    async def step(self, state: A, run: Run, key: Key) -> A:
+        """One step. Raises `BudgetExhausted` only before it has paid for anything."""
+
+    @abstractmethod
+    def done(self, state: A) -> bool:
+        """Whether another step would change nothing."""
+
+    @abstractmethod
+    def answer(self, state: A) -> Answer:
+        """The best answer so far; valid after `init` and after any step."""

@@ -1,0 +1,62 @@
+"""The five kinds of thing that a recipe names: engine, process, algorithm, verifier, answer.
+
+Each is `Tagged` settings that know how to build their live part. What is needed from the other parts comes in `Parts`, so that settings
+never hold live objects. A verifier or answer without live parts may be its own settings: `build` then returns `self`.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from outthink.core.settings import Tagged
+
+if TYPE_CHECKING:
+    from outthink.core.process import Process
+    from outthink.core.task import Task
+    from outthink.core.verifier import Equivalence, Verifier
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The live parts that a recipe has opened so far; None where the recipe has none."""
+
+    engine: Any = None
+    answer: AnswerSettings | None = None
+
+
+class EngineSettings(Tagged):
+    """An engine by name: `[engine] type = "local"`."""
+
+    @abstractmethod
+    def open(self) -> Any:
+        """The engine, open; the caller closes it. Raises `ModelMissing` or `EngineError`."""
+
+
+class ProcessSettings(Tagged):
+    """A process by name: `[process] type = "text"`."""
+
+    @abstractmethod
+    def build(self, task: Task, parts: Parts) -> Process[Any]:
+        """The process of one task. Raises `Incompatible` when the engine cannot carry it."""
+
+
+class VerifierSettings(Tagged):
+    """A verifier by name: `[verifier] type = "arithmetic"`."""
+
+    @abstractmethod
+    def build(self, parts: Parts) -> Verifier:
+        """The live verifier."""
+
+
+class AnswerSettings(Tagged):
+    """How an answer is found in a text, and which answers are the same: `[answer] type = "numeric"`."""
+
+    @abstractmethod
+    def extract(self, text: str) -> str | None:
+        """The answer in a finished text, in canonical form; None when there is none."""
+
+    @abstractmethod
+    def build(self, parts: Parts) -> Equivalence:
+        """Which of the extracted answers are the same."""

@@ -1,0 +1,377 @@
+"""The only door to effects: a run pays, records and seeds.
+
+An algorithm asks its run to start members, move them on, judge them and name their answers. The run claims from the ledger before each
+call and settles after it, numbers the nodes, writes the events, and gives every slot its own seed. It keeps what was paid for: members
+that finished before a limit or a cut are handed back, the others come back whole.
+
+The escape hatch is the same door: any `async def my_search(run, key)` may call it directly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from outthink.core.batch import Batch
+from outthink.core.cost import ZERO, Cost, Role
+from outthink.core.errors import BudgetExhausted, Failure, Incompatible, OutthinkError, explain
+from outthink.core.events import (
+    Adapted,
+    Advanced,
+    AnyEvent,
+    Charged,
+    MemberFailed,
+    Resampled,
+    Scored,
+    Started,
+    Warned,
+)
+from outthink.core.key import Key
+from outthink.core.ledger import Allowance
+from outthink.core.process import Advance, Completable, Perturbable, Process, Revisable, Rewindable
+from outthink.core.rows import Index
+from outthink.core.score_book import ScoreBook
+from outthink.core.session import Session
+from outthink.core.task import Candidate, Feature, Task
+from outthink.core.verifier import Equivalence, Verifier
+from outthink.numerics.types import BoolArray, FloatArray, IntArray, SeedArray
+
+Call = Callable[[Any, SeedArray, IntArray, Allowance], Awaitable[Advance[Any]]]
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What became of a batch.
+
+    Attributes:
+        batch: all n members; those that moved have new nodes.
+        log_ratio: [n] nats, 0 for members that did not move.
+        moved: members that went on, [n].
+        short: members that should have completed their step and did not, for lack of budget or time, [n].
+    """
+
+    batch: Batch
+    log_ratio: FloatArray
+    moved: BoolArray
+    short: BoolArray
+
+
+class Run:
+    """One search on one task. Made by a solver; algorithms only use it."""
+
+    def __init__(
+        self,
+        process: Process[Any],
+        session: Session,
+        *,
+        task: Task | None = None,
+        verifier: Verifier | None = None,
+        equivalence: Equivalence | None = None,
+        max_batch: int | None = None,
+    ) -> None:
+        self.process = process
+        self.session = session
+        self.task = task or Task()
+        self.verifier = verifier
+        self.scores = ScoreBook(verifier, self.task, session, self.view) if verifier is not None else None
+        self.equivalence = equivalence
+        self.max_batch = max_batch
+        self.failures: dict[int, Failure] = {}
+        self.limit = ""
+        self._next_node = 0
+
+    @property
+    def key(self) -> Key:
+        """The root of this run's randomness."""
+        return self.session.key
+
+    # -- members ----------------------------------------------------------------------------------------------------
+
+    async def start(self, n: int, key: Key) -> Batch:
+        """n fresh members; costs nothing."""
+        states = await self.process.start(key.child("start").seeds(n))
+        nodes = self._nodes(n)
+        self.emit(Started(nodes=tuple(nodes.tolist())))
+        return Batch(self.process, states, nodes, np.zeros(n, np.int64), np.zeros(n, bool), np.zeros(n, bool))
+
+    async def advance(self, batch: Batch, key: Key, *, steps: int | None = 1, scored: bool = True) -> Moved:
+        """Move the living members on by `steps` (None: to the end); the others pass through untouched.
+
+        `scored`: whether these members will be judged, so that the verifier's share is claimed with them.
+        Raises `BudgetExhausted` when nothing useful fits for any member; nothing was paid then.
+        """
+
+        def call(states: Any, seeds: SeedArray, slots: IntArray, allowance: Allowance) -> Awaitable[Advance[Any]]:
+            return self.process.advance(states, seeds, steps=steps, allowance=allowance)
+
+        return await self._move(batch, batch.alive, key.child("advance"), call, scored=scored)
+
+    async def revise(self, batch: Batch, feedback: Sequence[str], key: Key, *, scored: bool = True) -> Moved:
+        """Rewrite the finished members, each told its own feedback."""
+        process = self.process
+        if not isinstance(process, Revisable):
+            raise lacks(process, Revisable)
+
+        def call(states: Any, seeds: SeedArray, slots: IntArray, allowance: Allowance) -> Awaitable[Advance[Any]]:
+            return process.revise(states, [feedback[i] for i in slots], seeds, allowance=allowance)
+
+        return await self._move(
+            batch, batch.finished, key.child("revise"), call, role="refine", kind="revise", scored=scored
+        )
+
+    async def rewind(self, batch: Batch, level: Index, key: Key) -> Moved:
+        """Take every member that has not failed back to its level, [n]."""
+        process = self.process
+        if not isinstance(process, Rewindable):
+            raise lacks(process, Rewindable)
+        levels = np.asarray(level)
+
+        def call(states: Any, seeds: SeedArray, slots: IntArray, allowance: Allowance) -> Awaitable[Advance[Any]]:
+            return process.rewind(states, levels[slots], seeds, allowance=allowance)
+
+        return await self._move(batch, ~batch.failed, key.child("rewind"), call, kind="rewind", scored=False)
+
+    async def perturb(self, batch: Batch, strength: FloatArray, key: Key, *, scored: bool = True) -> Moved:
+        """A neighbour of every member that has not failed."""
+        process = self.process
+        if not isinstance(process, Perturbable):
+            raise lacks(process, Perturbable)
+
+        def call(states: Any, seeds: SeedArray, slots: IntArray, allowance: Allowance) -> Awaitable[Advance[Any]]:
+            return process.perturb(states, strength[slots], seeds, allowance=allowance)
+
+        return await self._move(batch, ~batch.failed, key.child("perturb"), call, kind="perturb", scored=scored)
+
+    async def complete(self, batch: Batch, key: Key, *, scored: bool = True) -> Moved:
+        """A cheap finished fork of every living member; the batch given stays as it is."""
+        process = self.process
+        if not isinstance(process, Completable):
+            raise lacks(process, Completable)
+
+        def call(states: Any, seeds: SeedArray, slots: IntArray, allowance: Allowance) -> Awaitable[Advance[Any]]:
+            return process.complete(states, seeds, allowance=allowance)
+
+        return await self._move(batch, batch.alive, key.child("complete"), call, kind="complete", scored=scored)
+
+    # -- judgement --------------------------------------------------------------------------------------------------
+
+    async def score(self, batch: Batch) -> FloatArray:
+        """The verifier's scores, [n]; nan for no opinion, for failed members, and for unfinished ones it cannot rate.
+
+        A node is judged once: forks that have not moved since share their score.
+        """
+        if self.scores is None:
+            raise Incompatible(
+                explain(
+                    "A score was asked for and no verifier is set.",
+                    got="none",
+                    expected="a verifier",
+                    remedy="Set [verifier].",
+                )
+            )
+        judged = await self.scores.judge(batch)
+        if judged is not None:
+            self.limit = judged.limit or self.limit
+            for warning in judged.warnings:
+                self.warn(warning)
+            self._charged("verify")
+            values = tuple(None if np.isnan(v) else float(v) for v in judged.values)
+            self.emit(Scored(nodes=tuple(judged.batch.id.tolist()), values=values))
+        return self.scores.values(batch)
+
+    async def answer_keys(self, batch: Batch) -> list[Hashable | None]:
+        """Which answers are the same, [n]; None for members that are unfinished, failed, or abstain."""
+        at = np.flatnonzero(batch.finished)
+        keys: list[Hashable | None] = [None] * len(batch)
+        if len(at) == 0:
+            return keys
+        candidates = await self.view(batch.take(at))
+        found = (
+            [c.answer for c in candidates]
+            if self.equivalence is None
+            else await self.equivalence.keys(candidates, self.task)
+        )
+        for i, key in zip(at.tolist(), found, strict=True):
+            keys[i] = key
+        return keys
+
+    async def view(self, batch: Batch, wants: frozenset[Feature] = frozenset()) -> list[Candidate]:
+        """What verifiers and people see, one a member, numbered by node."""
+        seen = await self.process.view(batch.states, wants)
+        numbered = [
+            msgspec.structs.replace(candidate, id=int(node), final=bool(done))
+            for candidate, node, done in zip(seen, batch.id, batch.done, strict=True)
+        ]
+        for candidate in numbered:
+            self.session.trace.contents[(self.session.name, candidate.id)] = candidate
+        return numbered
+
+    # -- record -----------------------------------------------------------------------------------------------------
+
+    def emit(self, event: AnyEvent) -> None:
+        """Record an event of this run."""
+        self.session.trace.emit(msgspec.structs.replace(event, run=self.session.name, seconds=self.session.elapsed()))
+
+    def warn(self, message: str) -> None:
+        """Tell the user something about this run."""
+        self.emit(Warned(message=message))
+
+    def adapted(self, what: str, instead: str) -> None:
+        """Record that the method adapted to the backend."""
+        self.emit(Adapted(what=what, instead=instead))
+
+    def resampled(self, step: int, ancestors: IntArray, effective: float) -> None:
+        """Record a resampling; `ancestors` are nodes, [n]."""
+        self.emit(Resampled(step=step, ancestors=tuple(ancestors.tolist()), effective=effective))
+
+    # -- checkpoints ------------------------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """What a resumed run must know besides the algorithm's state."""
+        return {
+            "next_node": self._next_node,
+            "known": dict(self.scores.known) if self.scores else {},
+            "spent": dict(self.session.ledger.state()),
+            "failures": dict(self.failures),
+            "verifier_failures": dict(self.scores.failures) if self.scores else {},
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` described."""
+        self._next_node = state["next_node"]
+        self.failures = dict(state["failures"])
+        if self.scores is not None:
+            self.scores.known = dict(state["known"])
+            self.scores.failures = dict(state["verifier_failures"])
+        self.session.ledger.restore(state["spent"])
+
+    def finish(self) -> None:
+        """Release promises that were not used."""
+        if self.scores is not None:
+            self.scores.release()
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _nodes(self, n: int) -> IntArray:
+        nodes = np.arange(self._next_node, self._next_node + n, dtype=np.int64)
+        self._next_node += n
+        return nodes
+
+    async def _move(
+        self,
+        batch: Batch,
+        which: BoolArray,
+        key: Key,
+        call: Call,
+        *,
+        role: Role = "generate",
+        kind: str = "step",
+        scored: bool = True,
+    ) -> Moved:
+        n, slots = len(batch), np.flatnonzero(which)
+        log_ratio, moved, short = np.zeros(n), np.zeros(n, bool), np.zeros(n, bool)
+        if len(slots) == 0:
+            return Moved(batch, log_ratio, moved, short)
+        if (gone := self.session.cut.reason) is not None:
+            raise BudgetExhausted(gone)
+        extra = self.scores.share() if scored and self.scores is not None else ZERO
+        seeds = key.seeds(n)
+        done, failed = batch.done.copy(), batch.failed.copy()
+        parts, origin = [batch.states], np.arange(n)
+        offset, queue, limit = n, slots, ""
+        while len(queue):
+            chunk = queue[: self.max_batch] if self.max_batch else queue
+            whole = len(chunk) == n
+            states = batch.states if whole else self.process.take(batch.states, chunk)
+            got, allowance = await self._pay(states, seeds[chunk], chunk, call, extra, role)
+            waiting = got.was_untouched()
+            for slot, failure in sorted(got.failures.items()):
+                self._lost(int(batch.id[chunk[slot]]), failure)
+                failed[chunk[slot]] = True
+            at = chunk[~waiting]
+            went = ~failed[at]
+            parts.append(got.states)
+            origin[at[went]] = offset + np.flatnonzero(~waiting)[went]
+            offset += len(chunk)
+            moved[at[went]] = True
+            done[at[went]] = got.done[~waiting][went]
+            log_ratio[at[went]] = got.log_ratio[~waiting][went]
+            short[chunk] = got.was_short() | waiting
+            queue = np.concatenate([chunk[waiting], queue[len(chunk) :]])
+            if waiting.all() or self.session.cut.reason:
+                limit = self.session.cut.reason or allowance.limit
+                break
+        if limit:
+            self.limit = limit
+            short[queue] = True
+            if not moved.any() and not (failed & ~batch.failed).any():
+                raise BudgetExhausted(limit)
+        states = parts[1] if len(parts) == 2 and moved.all() and len(slots) == n else self._assemble(parts, origin)
+        nodes = batch.id.copy()
+        nodes[moved] = self._nodes(int(moved.sum()))
+        if self.scores is not None and extra != ZERO:
+            self.scores.hold(nodes[moved].tolist(), extra)
+        self.emit(
+            Advanced(
+                parents=tuple(batch.id[moved].tolist()),
+                nodes=tuple(nodes[moved].tolist()),
+                done=tuple(done[moved].tolist()),
+                kind=kind,
+            )
+        )
+        out = replace(batch, states=states, id=nodes, depth=batch.depth + moved, done=done, failed=failed)
+        return Moved(out, log_ratio, moved, short)
+
+    async def _pay(
+        self, states: Any, seeds: SeedArray, slots: IntArray, call: Call, extra: Cost, role: Role
+    ) -> tuple[Advance[Any], Allowance]:
+        """Call the process under an allowance, and settle whatever happens."""
+        ledger = self.session.ledger
+        allowance = Allowance(ledger, extra=extra, cut=self.session.cut)
+        try:
+            got = await call(states, seeds, slots, allowance)
+        except OutthinkError:
+            # Raised before anything was sent: once work is under way, processes hand back failures instead.
+            ledger.release(allowance.claimed)
+            raise
+        except BaseException:
+            ledger.settle(allowance.claimed, ZERO, role, uncertain=allowance.claimed)
+            raise
+        ledger.settle(allowance.claimed, got.cost, role, got.uncertain)
+        self._charged(role)
+        return got, allowance
+
+    def _assemble(self, parts: list[Any], origin: IntArray) -> Any:
+        return self.process.take(self.process.concat(parts), origin)
+
+    def _lost(self, node: int, failure: Failure) -> None:
+        self.failures[node] = failure
+        self.emit(MemberFailed(node=node, kind=failure.kind, message=failure.message, status=failure.status))
+
+    def _charged(self, role: Role) -> None:
+        total = self.session.ledger.total
+        self.emit(
+            Charged(
+                role=role,
+                tokens=total.tokens,
+                calls=total.calls,
+                verifier_calls=total.verifier_calls,
+                denoiser_evals=total.denoiser_evals,
+            )
+        )
+
+
+def lacks(process: Process[Any], capability: type[Any]) -> Incompatible:
+    """The error for a process that cannot do what a method needs."""
+    return Incompatible(
+        explain(
+            f"This search needs a process that is {capability.__name__}.",
+            got=type(process).__name__,
+            expected=f"a process derived from {capability.__name__}",
+            remedy="Use another process, or a method that does not need it such as 'best-of-n'.",
+        )
+    )

@@ -1,0 +1,128 @@
+"""What a run knows about its members' scores: each node is judged once, and its share of the budget is promised beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from outthink.core.batch import Batch
+from outthink.core.cost import ZERO, Cost, total_of
+from outthink.core.cut import gather_until
+from outthink.core.errors import Failure, VerifierError, explain
+from outthink.core.ledger import Allowance
+from outthink.core.session import Session
+from outthink.core.task import Candidate, Feature, Task
+from outthink.core.verifier import Scores, ScoreSpec, Verifier
+from outthink.numerics.types import FloatArray
+
+View = Callable[[Batch, frozenset[Feature]], Awaitable[list[Candidate]]]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What one round of judging gave: the members judged, their values [m], and why the others were not."""
+
+    batch: Batch
+    values: FloatArray
+    warnings: tuple[str, ...] = ()
+    limit: str = ""
+
+
+@dataclass
+class ScoreBook:
+    """Scores by node, and the verifier's shares that are promised for nodes not judged yet."""
+
+    verifier: Verifier
+    task: Task
+    session: Session
+    view: View
+    known: dict[int, float] = field(default_factory=dict)
+    failures: dict[int, Failure] = field(default_factory=dict)
+    _held: dict[int, Cost] = field(default_factory=dict)
+
+    def share(self) -> Cost:
+        """The most that judging one member can cost."""
+        return self.verifier.most(self.task)
+
+    def hold(self, nodes: list[int], share: Cost) -> None:
+        """Promise each node its share."""
+        self.session.ledger.claim(share.times(len(nodes)))
+        self._held.update(dict.fromkeys(nodes, share))
+
+    def release(self, nodes: list[int] | None = None) -> None:
+        """Take back the promises made for `nodes`; None: all of them."""
+        found = [self._held.pop(node, ZERO) for node in (list(self._held) if nodes is None else nodes)]
+        self.session.ledger.release(total_of(found))
+
+    def values(self, batch: Batch) -> FloatArray:
+        """Scores, [n]; nan where there is none."""
+        known = self.known
+        return np.array(
+            [
+                np.nan if lost else known.get(node, np.nan)
+                for node, lost in zip(batch.id.tolist(), batch.failed, strict=True)
+            ]
+        )
+
+    async def judge(self, batch: Batch) -> Judged | None:
+        """Judge the members that can be rated and have no score yet; None when there are none."""
+        self.release(batch.id.tolist())
+        ratable = ~batch.failed & (batch.done | self.verifier.spec.partial)
+        first: dict[int, int] = {}
+        for i in np.flatnonzero(ratable).tolist():
+            first.setdefault(int(batch.id[i]), i)
+        fresh = [i for node, i in first.items() if node not in self.known]
+        if not fresh:
+            return None
+        ledger, spec = self.session.ledger, self.verifier.spec
+        allowance, share = Allowance(ledger, cut=self.session.cut), self.share()
+        judged = batch.take([i for i in fresh if allowance.claim(fixed=share) is not None])
+        scores: Scores | None = None
+        try:
+            if len(judged) and (spec.local or not self.session.cut.reason):
+                candidates = await self.view(judged, spec.wants)
+                work = self.verifier.score(candidates, self.task)
+                scores = await work if spec.local else (await gather_until(self.session.cut, [work]))[0]
+        finally:
+            lost = ZERO if spec.local or not len(judged) else allowance.claimed
+            ledger.settle(
+                allowance.claimed, scores.cost if scores else ZERO, "verify", scores.uncertain if scores else lost
+            )
+        short = len(fresh) - len(judged)
+        warnings = [f"The budget's {allowance.limit} left {short} members without a score."] if short else []
+        if scores is None:
+            return Judged(judged.take([]), np.zeros(0), tuple(warnings), allowance.limit if short else "")
+        values = _checked(scores, judged, spec)
+        for i, node in enumerate(judged.id.tolist()):
+            self.known[node] = float(values[i])
+            if i in scores.failures:
+                self.failures[node] = scores.failures[i]
+                warnings.append(f"The verifier failed on node {node}: {scores.failures[i].message}")
+        return Judged(judged, values, tuple(warnings), allowance.limit if short else "")
+
+
+def _checked(scores: Scores, batch: Batch, spec: ScoreSpec) -> FloatArray:
+    values = np.array(scores.values, dtype=np.float64)
+    if values.shape != (len(batch),):
+        raise VerifierError(
+            explain(
+                "The verifier returned the wrong number of scores.",
+                got=values.shape,
+                expected=f"({len(batch)},)",
+                remedy="Return one value per candidate, nan for no opinion.",
+            )
+        )
+    values[list(scores.failures)] = np.nan
+    bad = np.flatnonzero(~np.isnan(values) & ~((values >= spec.low) & (values <= spec.high)))
+    if len(bad):
+        raise VerifierError(
+            explain(
+                f"The score of node {int(batch.id[bad[0]])} is outside the verifier's range.",
+                got=float(values[bad[0]]),
+                expected=f"a number in [{spec.low}, {spec.high}]",
+                remedy="Declare the true range in the verifier's spec, with log_map = 'raw' for log-weights.",
+            )
+        )
+    return values

@@ -1,0 +1,254 @@
+"""Solvers: all that a gateway, a benchmark, a tuner or a trainer knows. A task and a session in, a result out."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from outthink.core.algorithm import Algorithm, Answer
+from outthink.core.checkpoint import Saved, decode, encode
+from outthink.core.cost import Budget
+from outthink.core.errors import AllFailed, BudgetExhausted, Failure, Incompatible, OutthinkError, explain
+from outthink.core.events import RunEnded, RunStarted, StepEnded
+from outthink.core.process import Process
+from outthink.core.result import Result, Stop
+from outthink.core.run import Run, lacks
+from outthink.core.session import Session
+from outthink.core.task import Task
+from outthink.core.verifier import Equivalence, Verifier
+
+ProcessFor = Callable[[Task], Process[Any]]
+
+
+class Solver(ABC):
+    """Solves tasks. Searches, pipelines and single calls are all solvers."""
+
+    @property
+    @abstractmethod
+    def method(self) -> str:
+        """A short name for records and reports."""
+
+    @abstractmethod
+    async def solve(self, task: Task, session: Session) -> Result:
+        """The best answer within the session's budget.
+
+        Raises `AllFailed` when every member failed, `Incompatible` before anything is spent when the parts do not fit.
+        """
+
+
+class Allocator(ABC):
+    """Spreads what is left of one budget over many tasks."""
+
+    @abstractmethod
+    def split(self, tasks: Sequence[Task], session: Session) -> list[Budget]:
+        """One budget a task."""
+
+
+class Even(Allocator):
+    """Every task gets the same share of each counted limit; time is shared by all."""
+
+    def split(self, tasks: Sequence[Task], session: Session) -> list[Budget]:
+        shares: dict[str, Any] = {}
+        for column in session.ledger.columns():
+            share = session.ledger.remaining(column) / max(1, len(tasks))
+            whole = column != "money"
+            if share <= 0 or (whole and share < 1):
+                raise BudgetExhausted(column, f"The budget's {column} cannot be split over {len(tasks)} tasks.")
+            shares[column] = int(share) if whole else share
+        return [Budget(**shares) for _ in tasks]
+
+
+async def solve_many(
+    solver: Solver, tasks: Sequence[Task], session: Session, *, allocator: Allocator | None = None, in_flight: int = 8
+) -> list[Result | Failure]:
+    """Solve many tasks side by side, each in a child session with its share of the budget; results in the order of the tasks.
+
+    One task that fails gives a `Failure` and leaves the others alone. A task's search depends on its id and place, not on the others.
+    """
+    gate = asyncio.Semaphore(in_flight)
+    budgets = (allocator or Even()).split(tasks, session)
+
+    async def one(index: int, task: Task, budget: Budget) -> Result | Failure:
+        async with gate:
+            child = session.child(task.id or str(index), budget=budget)
+            try:
+                return await solver.solve(task, child)
+            except OutthinkError as error:
+                return Failure.of(error)
+            finally:
+                child.close()
+
+    async with asyncio.TaskGroup() as group:
+        work = [group.create_task(one(i, t, b)) for i, (t, b) in enumerate(zip(tasks, budgets, strict=True))]
+    return [w.result() for w in work]
+
+
+@dataclass(frozen=True)
+class Snapshot(Saved):
+    """A search between two steps: everything that a resumed one needs."""
+
+    step: int
+    state: Any
+    run: Mapping[str, Any] = field(default_factory=dict)
+
+    def dump(self) -> bytes:
+        """As bytes; `Snapshot.load` needs the process back."""
+        return encode(self)
+
+    @staticmethod
+    def load(data: bytes, process: Process[Any]) -> Snapshot:
+        """The snapshot that `dump` wrote. Raises `CheckpointError`."""
+        snapshot = decode(data, process)
+        if not isinstance(snapshot, Snapshot):
+            raise OutthinkError("The checkpoint does not hold a search.")
+        return snapshot
+
+
+@dataclass(frozen=True)
+class Search(Solver):
+    """One algorithm over one kind of process, judged by one verifier.
+
+    Attributes:
+        process: makes the process of a task.
+        algorithm: the method, with its settings.
+        verifier: judges; None for methods that need none.
+        equivalence: which answers are the same; None compares the answers' text.
+        max_batch: the most slots in one call of the process; None for no limit.
+        max_steps: a guard against searches that never end.
+    """
+
+    process: ProcessFor
+    algorithm: Algorithm[Any]
+    verifier: Verifier | None = None
+    equivalence: Equivalence | None = None
+    max_batch: int | None = None
+    max_steps: int = 10_000
+
+    @property
+    def method(self) -> str:
+        return self.algorithm.name()
+
+    async def solve(
+        self,
+        task: Task,
+        session: Session,
+        *,
+        resume: bytes | None = None,
+        on_step: Callable[[Snapshot], None] | None = None,
+    ) -> Result:
+        """See `Solver.solve`. `on_step` is given a snapshot after each step; `resume` goes on from one."""
+        process = self.process(task)
+        self.check(process)
+        run = Run(
+            process, session, task=task, verifier=self.verifier, equivalence=self.equivalence, max_batch=self.max_batch
+        )
+        run.emit(
+            RunStarted(
+                task=task.id, method=self.method, seed=session.key.entropy, budget=session.ledger.budget.limits()
+            )
+        )
+        state, step, stop = await self._loop(run, process, resume, on_step)
+        run.finish()
+        answer = self.algorithm.answer(state)
+        if answer.batch.failed.all() and run.failures:
+            raise AllFailed(list(run.failures.values()))
+        result = await self._result(run, answer, step, stop)
+        chosen = -1 if answer.chosen is None else int(answer.batch.id[answer.chosen])
+        run.emit(RunEnded(stop=stop.value, limit=result.limit, answer=chosen))
+        return msgspec.structs.replace(result, seconds=session.elapsed())
+
+    def check(self, process: Process[Any]) -> None:
+        """Refuse, before anything is spent, parts that do not fit together. Raises `Incompatible`."""
+        for capability in self.algorithm.needs:
+            if not isinstance(process, capability):
+                raise lacks(process, capability)
+        if self.algorithm.needs_verifier and self.verifier is None:
+            raise Incompatible(
+                explain(
+                    f"{self.method!r} needs a verifier.",
+                    got="none",
+                    expected="a verifier",
+                    remedy="Set [verifier] or --verifier, or use a method without one, such as 'vote'.",
+                )
+            )
+        self.algorithm.check_verifier(self.verifier.spec if self.verifier is not None else None)
+
+    async def _loop(
+        self, run: Run, process: Process[Any], resume: bytes | None, on_step: Callable[[Snapshot], None] | None
+    ) -> tuple[Any, int, Stop]:
+        algorithm, step = self.algorithm, 0
+        if resume is not None:
+            snapshot = Snapshot.load(resume, process)
+            run.restore(dict(snapshot.run))
+            state, step = snapshot.state, snapshot.step
+        else:
+            state = await algorithm.init(run, run.key.child("init"))
+        while not algorithm.done(state):
+            if step >= self.max_steps:
+                return state, step, Stop.MAX_STEPS
+            try:
+                state = await algorithm.step(state, run, run.key.child("step", step))
+            except BudgetExhausted as error:
+                run.limit = error.limit
+                return state, step, _stop(error.limit)
+            step += 1
+            run.emit(StepEnded(step=step))
+            if on_step is not None:
+                on_step(Snapshot(step, state, run.state()))
+            if run.session.cut.reason and not algorithm.done(state):
+                return state, step, _stop(run.session.cut.reason)
+        # A search that used its budget up to the end without finishing everyone says so.
+        return state, step, _stop(run.limit) if run.limit else Stop.DONE
+
+    async def _result(self, run: Run, answer: Answer, steps: int, stop: Stop) -> Result:
+        candidates = await run.view(answer.batch)
+        chosen = None if answer.chosen is None else candidates[answer.chosen]
+        session, weights = run.session, answer.weights
+        bill = session.ledger.bill()
+        squares = float(np.sum(np.square(weights)))
+        return Result(
+            answer=None if chosen is None else chosen.answer if chosen.answer is not None else chosen.content,
+            chosen=answer.chosen,
+            candidates=tuple(candidates),
+            scores=tuple(None if np.isnan(s) else float(s) for s in answer.scores),
+            weights=tuple(float(w) for w in weights),
+            by_role=bill.by_role,
+            stop=stop,
+            limit=run.limit if stop is not Stop.DONE else "",
+            method=self.method,
+            seed=session.key.entropy,
+            run=session.name,
+            seconds=session.elapsed(),
+            steps=steps,
+            task=run.task.id,
+            agreement=answer.agreement,
+            effective_n=1.0 / squares if squares > 0 else 0.0,
+            log_evidence=answer.log_evidence,
+            uncertain=bill.uncertain,
+            overshoot=bill.overshoot,
+            degraded=_degraded(run, answer),
+            failures=tuple(run.failures.values()),
+        )
+
+
+def _stop(limit: str) -> Stop:
+    return Stop.INTERRUPTED if limit == "interrupt" else Stop.BUDGET
+
+
+def _degraded(run: Run, answer: Answer) -> tuple[str, ...]:
+    said: list[str] = []
+    n, failed = len(answer.batch), int(answer.batch.failed.sum())
+    if failed:
+        said.append(f"{failed} of {n} members failed")
+    unfinished = int((~answer.batch.done & ~answer.batch.failed).sum())
+    if unfinished:
+        said.append(f"{unfinished} of {n} members unfinished")
+    if run.scores is not None and run.scores.failures:
+        said.append(f"the verifier failed on {len(run.scores.failures)} candidates")
+    return tuple(said)

@@ -1,0 +1,93 @@
+"""The arithmetic under every search: log-weights, resampling, votes, order statistics, intervals and paired tests.
+
+Plain numpy functions on host arrays of length n, one entry a member. Nothing here knows the project's types, and
+nothing draws randomness that it was not handed: what is random takes a `numpy.random.Generator`.
+"""
+
+from __future__ import annotations
+
+from outthink.numerics.ancestors import fork_count, in_place
+from outthink.numerics.binomial import binomial_pmf, two_sided_half
+from outthink.numerics.count_laws import CountBounds, count_bounds, count_variance
+from outthink.numerics.intervals import (
+    Interval,
+    bootstrap_basic,
+    bootstrap_percentile,
+    normal_quantile,
+    paired_bootstrap,
+    wilson,
+)
+from outthink.numerics.log_weights import (
+    LogScores,
+    effective_sample_size,
+    log_mean_exp,
+    log_normalise,
+    log_odds,
+    log_probability,
+    log_sum_exp,
+    normalise,
+)
+from outthink.numerics.order_statistics import best_of_k, pass_at_k, selection_probabilities
+from outthink.numerics.paired import PairCounts, count_pairs, difference_interval, mcnemar, sign_test
+from outthink.numerics.resampling import (
+    RESAMPLERS,
+    Resampler,
+    killing,
+    multinomial,
+    residual,
+    stratified,
+    systematic,
+)
+from outthink.numerics.ssp import ssp
+from outthink.numerics.types import BoolArray, FloatArray, IntArray, SeedArray
+from outthink.numerics.votes import Group, agreement, best_member, majority_accuracy, min_max_weights, tally
+
+__all__ = [
+    "RESAMPLERS",
+    "BoolArray",
+    "CountBounds",
+    "FloatArray",
+    "Group",
+    "IntArray",
+    "Interval",
+    "LogScores",
+    "PairCounts",
+    "Resampler",
+    "SeedArray",
+    "agreement",
+    "best_member",
+    "best_of_k",
+    "binomial_pmf",
+    "bootstrap_basic",
+    "bootstrap_percentile",
+    "count_bounds",
+    "count_pairs",
+    "count_variance",
+    "difference_interval",
+    "effective_sample_size",
+    "fork_count",
+    "in_place",
+    "killing",
+    "log_mean_exp",
+    "log_normalise",
+    "log_odds",
+    "log_probability",
+    "log_sum_exp",
+    "majority_accuracy",
+    "mcnemar",
+    "min_max_weights",
+    "multinomial",
+    "normal_quantile",
+    "normalise",
+    "paired_bootstrap",
+    "pass_at_k",
+    "residual",
+    "selection_probabilities",
+    "sign_test",
+    "ssp",
+    "stratified",
+    "systematic",
+    "tally",
+    "two_sided_half",
+    "wilson",
+]

@@ -1,0 +1,39 @@
+"""What every test run shares: the seconds of each test folder are printed at the end, so that a slow folder is seen."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import pytest
+
+
+class FolderSeconds:
+    """Sums the durations that pytest reports (set-up, call and tear-down) by test folder.
+
+    Under xdist the reports of all workers arrive at the controller, so the sums are seconds of work, not of waiting:
+    with two workers the run takes about half their total.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.tests: defaultdict[str, set[str]] = defaultdict(set)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        path = report.nodeid.split("::")[0]
+        folder = path.rpartition("/")[0] or "."
+        self.seconds[folder] += report.duration
+        self.tests[folder].add(report.nodeid)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if not self.seconds:
+            return
+        terminalreporter.section("work per test folder (summed over workers)")
+        for folder, seconds in sorted(self.seconds.items(), key=lambda item: -item[1]):
+            terminalreporter.write_line(
+                f"{seconds:8.1f} s {seconds / 60:6.2f} min {len(self.tests[folder]):5d} tests  {folder}"
+            )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # xdist's workers print nothing
+        config.pluginmanager.register(FolderSeconds(), "folder-seconds")
