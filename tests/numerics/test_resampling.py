@@ -102,9 +102,11 @@ def test_equal_weights_leave_everyone_with_one_child(scheme: str, n: int) -> Non
 
 @pytest.mark.parametrize("scheme", ["residual", "ssp"])
 def test_whole_shares_are_certain_in_spite_of_rounding(scheme: str) -> None:
-    weights = np.array([0.1 + 0.2, 0.3, 0.4 - 1e-16])  # neither 10 * 0.30000000000000004 nor the rest is whole
+    shares = np.array([2, 4, 1, 6, 5, 2, 4])
+    weights = shares / 24
+    assert (np.floor(24 * (weights / weights.sum())) < shares).sum() > 1  # plain rounding down loses children
     for seed in range(50):
-        assert np.bincount(draw(scheme, weights, 10, seed)).tolist() == [3, 3, 4]
+        assert np.bincount(draw(scheme, weights, 24, seed)).tolist() == shares.tolist()
 
 
 class Fixed(np.random.Generator):

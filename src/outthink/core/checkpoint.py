@@ -1,4 +1,4 @@
-"""Saved state: msgpack of dataclass trees, with a schema number.
+"""Saved state: msgpack of dataclass trees, with a schema number and a digest, so that damage never passes for state.
 
 Arrays are dtype, shape and bytes; a class is named by its module and its own name and must be a subclass of `Saved`, so that reading a
 checkpoint can never build anything else or run code. A batch stores its states as the bytes that its process dumps.
@@ -7,6 +7,7 @@ checkpoint can never build anything else or run code. A batch stores its states 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from typing import Any, ClassVar, Self
 
 import msgspec
@@ -44,7 +45,8 @@ class Saved:
 
 def encode(value: Any) -> bytes:
     """`value` as bytes. Raises `CheckpointError` for what has no place in a checkpoint."""
-    return msgspec.msgpack.encode({"schema": SCHEMA, "value": _plain(value)})
+    body = msgspec.msgpack.encode(_plain(value))
+    return msgspec.msgpack.encode({"schema": SCHEMA, "digest": _digest(body), "body": body})
 
 
 def decode(data: bytes, context: Any = None) -> Any:
@@ -52,14 +54,7 @@ def decode(data: bytes, context: Any = None) -> Any:
     try:
         outer = msgspec.msgpack.decode(data)
     except msgspec.DecodeError as error:
-        raise CheckpointError(
-            explain(
-                "The checkpoint is damaged.",
-                got=str(error),
-                expected="msgpack",
-                remedy="Use the checkpoint before it, or start again.",
-            )
-        ) from None
+        raise _damaged(str(error)) from None
     if not isinstance(outer, dict) or outer.get("schema") != SCHEMA:
         raise CheckpointError(
             explain(
@@ -69,7 +64,36 @@ def decode(data: bytes, context: Any = None) -> Any:
                 remedy="Resume with the version of outthink that wrote it.",
             )
         )
-    return _rebuild(outer["value"], context)
+    body = outer.get("body")
+    if not isinstance(body, bytes) or outer.get("digest") != _digest(body):
+        raise _damaged("a body that does not match its digest")
+    try:
+        return _rebuild(msgspec.msgpack.decode(body), context)
+    except (KeyError, TypeError, ValueError, msgspec.MsgspecError) as error:
+        # The bytes are as they were written, so the writer's classes were not these.
+        raise CheckpointError(
+            explain(
+                "The checkpoint does not fit the classes of this version.",
+                got=f"{type(error).__name__}: {error}",
+                expected="fields as they are defined now",
+                remedy="Resume with the version of outthink that wrote it.",
+            )
+        ) from error
+
+
+def _digest(body: bytes) -> bytes:
+    return hashlib.blake2b(body, digest_size=8).digest()
+
+
+def _damaged(got: str) -> CheckpointError:
+    return CheckpointError(
+        explain(
+            "The checkpoint is damaged.",
+            got=got,
+            expected="the bytes that were written",
+            remedy="Use the checkpoint before it, or start again.",
+        )
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -61,6 +61,8 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
         return self.output_tokens + self.input_tokens - self.cached_input_tokens
 
     def __add__(self, other: Cost) -> Cost:
+        if other is ZERO:
+            return self
         return Cost(
             input_tokens=self.input_tokens + other.input_tokens,
             cached_input_tokens=self.cached_input_tokens + other.cached_input_tokens,
@@ -77,8 +79,20 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
         return self + other.times(-1)
 
     def times(self, n: int) -> Cost:
-        """`n` such costs."""
-        return Cost(**{name: getattr(self, name) * n for name in Cost.__struct_fields__})
+        """`n` such costs; none cost nothing, whatever the price."""
+        if n == 0:
+            return ZERO
+        return Cost(
+            input_tokens=self.input_tokens * n,
+            cached_input_tokens=self.cached_input_tokens * n,
+            output_tokens=self.output_tokens * n,
+            reasoning_tokens=self.reasoning_tokens * n,
+            calls=self.calls * n,
+            verifier_calls=self.verifier_calls * n,
+            denoiser_evals=self.denoiser_evals * n,
+            seconds=self.seconds * n,
+            money=self.money * n,
+        )
 
     def column(self, name: str) -> float:
         """The amount that the budget column `name` limits."""

@@ -39,7 +39,7 @@ class Key:
         hasher = hashlib.blake2b(str(self.entropy).encode(), digest_size=16)
         for name in self.path:
             text = str(name).encode()
-            hasher.update(f"|{'i' if isinstance(name, int) else 's'}{len(text)}:".encode() + text)
+            hasher.update(f"|{'s' if isinstance(name, str) else 'i'}{len(text)}:".encode() + text)
         return int.from_bytes(hasher.digest(), "little")
 
 

@@ -129,14 +129,20 @@ class Ledger:
         if self.parent:
             self.parent.settle(claimed, cost, role, uncertain)
 
+    @property
+    def uncertain(self) -> Cost:
+        """How much more than `total` it may have been."""
+        return self._uncertain
+
     def state(self) -> dict[Role, Cost]:
         """What was spent, for a checkpoint."""
         return dict(self._spent)
 
-    def restore(self, spent: Mapping[Role, Cost]) -> None:
+    def restore(self, spent: Mapping[Role, Cost], uncertain: Cost = ZERO) -> None:
         """Start from what an interrupted run had spent."""
         for role in ROLES:
             self.settle(ZERO, spent.get(role, ZERO), role)
+        self.settle(ZERO, ZERO, "generate", uncertain)
 
 
 class Allowance:
@@ -151,6 +157,7 @@ class Allowance:
         self.cut = cut
         self.claimed = ZERO
         self.slots = 0
+        self._full = False
         self.limit = ""
         """The column that kept a slot from being served in full; "" while all were."""
 
@@ -163,15 +170,40 @@ class Allowance:
             most: units wanted.
             least: the fewest that are of use.
         Returns: units granted, or None when nothing useful fits. While earlier slots of the same call are still unsettled, a slot is
-            either granted in full or told to wait (None): what the others return may serve it whole.
+            either granted in full or told to wait (None): what the others return may serve it whole. Nobody overtakes: once a slot
+            waits, all that follow wait too, so that what fits is the same however the slots are spread over calls.
         """
+        if self._full:
+            return None
         got, bound = self._ledger.units(fixed + self._extra, unit, most)
         if bound:
             self.limit = bound
         if got < most and (self.slots > 0 or got < max(least, 0)):
+            self._full = True
             return None
-        granted = fixed + self._extra + unit.times(got)
-        self._ledger.claim(granted)
-        self.claimed = self.claimed + granted
-        self.slots += 1
+        self._grant(fixed + self._extra + unit.times(got), 1)
         return got
+
+    def claim_each(
+        self, n: int, *, fixed: Cost = ZERO, unit: Cost = ZERO, most: int = 0, least: int = 0
+    ) -> list[int | None]:
+        """What `claim` would give n slots that all ask for the same, in one look at the ledger."""
+        if self._full:
+            return [None] * n
+        whole = fixed + self._extra + unit.times(most)
+        served, bound = self._ledger.units(ZERO, whole, n)
+        served = max(served, 0)
+        if bound:
+            self.limit = bound
+        if served:
+            self._grant(whole.times(served), served)
+        granted: list[int | None] = [most] * served
+        if served < n and self.slots == 0:
+            granted.append(self.claim(fixed=fixed, unit=unit, most=most, least=least))
+        self._full = len(granted) < n or None in granted
+        return granted + [None] * (n - len(granted))
+
+    def _grant(self, cost: Cost, slots: int) -> None:
+        self._ledger.claim(cost)
+        self.claimed = self.claimed + cost
+        self.slots += slots

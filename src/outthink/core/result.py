@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from enum import StrEnum
 from typing import Any
 
@@ -73,7 +74,11 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def from_json(cls, text: str | bytes) -> Result:
         """The result that `to_json` wrote."""
-        return msgspec.json.decode(text, type=cls)
+        plain = msgspec.json.decode(text)
+        for cost in (*plain["by_role"].values(), plain["uncertain"]):
+            # JSON has no nan: money that is not known was written as null.
+            cost["money"] = math.nan if cost["money"] is None else cost["money"]
+        return msgspec.convert(plain, type=cls)
 
     def table(self) -> str:
         """The candidates as a text table, best first, with the bill below."""

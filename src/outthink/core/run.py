@@ -120,7 +120,14 @@ class Run:
             return process.revise(states, [feedback[i] for i in slots], seeds, allowance=allowance)
 
         return await self._move(
-            batch, batch.finished, key.child("revise"), call, role="refine", kind="revise", scored=scored
+            batch,
+            batch.finished,
+            key.child("revise"),
+            call,
+            role="refine",
+            kind="revise",
+            scored=scored,
+            depth=batch.depth,
         )
 
     async def rewind(self, batch: Batch, level: Index, key: Key) -> Moved:
@@ -133,7 +140,10 @@ class Run:
         def call(states: Any, seeds: SeedArray, slots: IntArray, allowance: Allowance) -> Awaitable[Advance[Any]]:
             return process.rewind(states, levels[slots], seeds, allowance=allowance)
 
-        return await self._move(batch, ~batch.failed, key.child("rewind"), call, kind="rewind", scored=False)
+        depth = np.minimum(batch.depth, levels)
+        return await self._move(
+            batch, ~batch.failed, key.child("rewind"), call, kind="rewind", scored=False, depth=depth
+        )
 
     async def perturb(self, batch: Batch, strength: FloatArray, key: Key, *, scored: bool = True) -> Moved:
         """A neighbour of every member that has not failed."""
@@ -144,7 +154,9 @@ class Run:
         def call(states: Any, seeds: SeedArray, slots: IntArray, allowance: Allowance) -> Awaitable[Advance[Any]]:
             return process.perturb(states, strength[slots], seeds, allowance=allowance)
 
-        return await self._move(batch, ~batch.failed, key.child("perturb"), call, kind="perturb", scored=scored)
+        return await self._move(
+            batch, ~batch.failed, key.child("perturb"), call, kind="perturb", scored=scored, depth=batch.depth
+        )
 
     async def complete(self, batch: Batch, key: Key, *, scored: bool = True) -> Moved:
         """A cheap finished fork of every living member; the batch given stays as it is."""
@@ -236,6 +248,10 @@ class Run:
             "next_node": self._next_node,
             "known": dict(self.scores.known) if self.scores else {},
             "spent": dict(self.session.ledger.state()),
+            "uncertain": self.session.ledger.uncertain,
+            "held": self.scores.held() if self.scores else {},
+            # A cut ends with the session that it cut; a limit that bound stays.
+            "limit": "" if self.limit == self.session.cut.reason else self.limit,
             "failures": dict(self.failures),
             "verifier_failures": dict(self.scores.failures) if self.scores else {},
         }
@@ -247,7 +263,10 @@ class Run:
         if self.scores is not None:
             self.scores.known = dict(state["known"])
             self.scores.failures = dict(state["verifier_failures"])
-        self.session.ledger.restore(state["spent"])
+            for node, share in state["held"].items():
+                self.scores.hold([node], share)
+        self.limit = state["limit"]
+        self.session.ledger.restore(state["spent"], state["uncertain"])
 
     def finish(self) -> None:
         """Release promises that were not used."""
@@ -271,6 +290,7 @@ class Run:
         role: Role = "generate",
         kind: str = "step",
         scored: bool = True,
+        depth: IntArray | None = None,
     ) -> Moved:
         n, slots = len(batch), np.flatnonzero(which)
         log_ratio, moved, short = np.zeros(n), np.zeros(n, bool), np.zeros(n, bool)
@@ -282,32 +302,40 @@ class Run:
         seeds = key.seeds(n)
         done, failed = batch.done.copy(), batch.failed.copy()
         parts, origin = [batch.states], np.arange(n)
-        offset, queue, limit = n, slots, ""
-        while len(queue):
-            chunk = queue[: self.max_batch] if self.max_batch else queue
-            whole = len(chunk) == n
-            states = batch.states if whole else self.process.take(batch.states, chunk)
-            got, allowance = await self._pay(states, seeds[chunk], chunk, call, extra, role)
-            waiting = got.was_untouched()
-            for slot, failure in sorted(got.failures.items()):
-                self._lost(int(batch.id[chunk[slot]]), failure)
-                failed[chunk[slot]] = True
-            at = chunk[~waiting]
-            went = ~failed[at]
-            parts.append(got.states)
-            origin[at[went]] = offset + np.flatnonzero(~waiting)[went]
-            offset += len(chunk)
-            moved[at[went]] = True
-            done[at[went]] = got.done[~waiting][went]
-            log_ratio[at[went]] = got.log_ratio[~waiting][went]
-            short[chunk] = got.was_short() | waiting
-            queue = np.concatenate([chunk[waiting], queue[len(chunk) :]])
-            if waiting.all() or self.session.cut.reason:
-                limit = self.session.cut.reason or allowance.limit
-                break
-        if limit:
+        offset, queue, limit, shares = n, slots, "", ZERO
+        try:
+            while len(queue):
+                chunk = queue[: self.max_batch] if self.max_batch else queue
+                whole = len(chunk) == n
+                states = batch.states if whole else self.process.take(batch.states, chunk)
+                got, allowance = await self._pay(states, seeds[chunk], chunk, call, extra, role)
+                waiting = got.was_untouched()
+                for slot, failure in sorted(got.failures.items()):
+                    self._lost(int(batch.id[chunk[slot]]), failure)
+                    failed[chunk[slot]] = True
+                at = chunk[~waiting]
+                went = ~failed[at]
+                parts.append(got.states)
+                origin[at[went]] = offset + np.flatnonzero(~waiting)[went]
+                offset += len(chunk)
+                moved[at[went]] = True
+                done[at[went]] = got.done[~waiting][went]
+                log_ratio[at[went]] = got.log_ratio[~waiting][went]
+                short[chunk] = got.was_short() | waiting
+                queue = np.concatenate([chunk[waiting], queue[len(chunk) :]])
+                if extra != ZERO:
+                    # The shares of those that moved stay promised while the others are served.
+                    share = extra.times(int(went.sum()))
+                    self.session.ledger.claim(share)
+                    shares = shares + share
+                if waiting.all() or self.session.cut.reason:
+                    limit = self.session.cut.reason or allowance.limit
+                    break
+        finally:
+            self.session.ledger.release(shares)
+        short[queue] = True
+        if limit and short.any():
             self.limit = limit
-            short[queue] = True
             if not moved.any() and not (failed & ~batch.failed).any():
                 raise BudgetExhausted(limit)
         states = parts[1] if len(parts) == 2 and moved.all() and len(slots) == n else self._assemble(parts, origin)
@@ -323,7 +351,8 @@ class Run:
                 kind=kind,
             )
         )
-        out = replace(batch, states=states, id=nodes, depth=batch.depth + moved, done=done, failed=failed)
+        depths = np.where(moved, batch.depth + 1 if depth is None else depth, batch.depth)
+        out = replace(batch, states=states, id=nodes, depth=depths, done=done, failed=failed)
         return Moved(out, log_ratio, moved, short)
 
     async def _pay(

@@ -51,6 +51,10 @@ class ScoreBook:
         self.session.ledger.claim(share.times(len(nodes)))
         self._held.update(dict.fromkeys(nodes, share))
 
+    def held(self) -> dict[int, Cost]:
+        """The promises that stand, by node."""
+        return dict(self._held)
+
     def release(self, nodes: list[int] | None = None) -> None:
         """Take back the promises made for `nodes`; None: all of them."""
         found = [self._held.pop(node, ZERO) for node in (list(self._held) if nodes is None else nodes)]
@@ -78,15 +82,17 @@ class ScoreBook:
             return None
         ledger, spec = self.session.ledger, self.verifier.spec
         allowance, share = Allowance(ledger, cut=self.session.cut), self.share()
-        judged = batch.take([i for i in fresh if allowance.claim(fixed=share) is not None])
+        granted = allowance.claim_each(len(fresh), fixed=share)
+        judged = batch.take([i for i, units in zip(fresh, granted, strict=True) if units is not None])
         scores: Scores | None = None
+        sent = len(judged) > 0 and (spec.local or not self.session.cut.reason)
         try:
-            if len(judged) and (spec.local or not self.session.cut.reason):
+            if sent:
                 candidates = await self.view(judged, spec.wants)
                 work = self.verifier.score(candidates, self.task)
                 scores = await work if spec.local else (await gather_until(self.session.cut, [work]))[0]
         finally:
-            lost = ZERO if spec.local or not len(judged) else allowance.claimed
+            lost = allowance.claimed if sent and not spec.local else ZERO
             ledger.settle(
                 allowance.claimed, scores.cost if scores else ZERO, "verify", scores.uncertain if scores else lost
             )

@@ -7,7 +7,7 @@ on virtual time.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from outthink.core.cost import Budget
@@ -33,6 +33,7 @@ class Session:
     name: str = ""
     began: float = 0.0
     _timer: asyncio.TimerHandle | None = field(default=None, repr=False)
+    _unlink: Callable[[], None] | None = field(default=None, repr=False)
 
     @classmethod
     def open(
@@ -62,22 +63,30 @@ class Session:
             name=f"{self.name}/{name}" if self.name else name,
             began=loop_time(),
             _timer=None,
+            _unlink=None,
         )
         if budget is not None and budget.seconds is not None:
             inner.cut = Cut()
-            self.cut.on_fire(lambda: inner.cut.fire(self.cut.reason or "interrupt"))
+            inner.follow(self.cut)
             inner.start_clock(budget)
         return inner
+
+    def follow(self, outer: Cut) -> None:
+        """Fire this session's cut when `outer` fires, for as long as this session is open."""
+        self._unlink = outer.on_fire(lambda: self.cut.fire(outer.reason or "interrupt"))
 
     def elapsed(self) -> float:
         """Seconds since this session began."""
         return loop_time() - self.began
 
     def close(self) -> None:
-        """Stop the clock."""
+        """Stop the clock; a session above no longer reaches this one."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._unlink is not None:
+            self._unlink()
+            self._unlink = None
 
     def start_clock(self, budget: Budget | None) -> None:
         """Fire the cut when the budget's seconds are over."""

@@ -37,6 +37,10 @@ def kebab(name: str) -> str:
 class SettingsMeta(type(msgspec.Struct), ABCMeta):  # type: ignore[misc]
     """Metaclass that lets a settings class be abstract, and that names a misspelt argument."""
 
+    def __new__(mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> Any:
+        # msgspec applies `kw_only` to the fields of one class and does not hand it down.
+        return super().__new__(mcls, name, bases, namespace, **{"kw_only": True, **options})
+
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         known = set(cls.__struct_fields__)
         for name in kwargs:
@@ -59,7 +63,7 @@ class Settings(  # type: ignore[metaclass]
 
     def __post_init__(self) -> None:
         for field in _fields(type(self)):
-            value = getattr(self, field.encode_name)
+            value = getattr(self, field.name)
             try:
                 checked = msgspec.convert(value, field.type)
             except msgspec.ValidationError as error:
@@ -73,7 +77,7 @@ class Settings(  # type: ignore[metaclass]
                     )
                 ) from None
             if checked is not value:
-                msgspec.structs.force_setattr(self, field.encode_name, checked)
+                msgspec.structs.force_setattr(self, field.name, checked)
         self.check()
 
     def check(self) -> None:

@@ -14,7 +14,15 @@ import numpy as np
 from outthink.core.algorithm import Algorithm, Answer
 from outthink.core.checkpoint import Saved, decode, encode
 from outthink.core.cost import Budget
-from outthink.core.errors import AllFailed, BudgetExhausted, Failure, Incompatible, OutthinkError, explain
+from outthink.core.errors import (
+    AllFailed,
+    BudgetExhausted,
+    CheckpointError,
+    Failure,
+    Incompatible,
+    OutthinkError,
+    explain,
+)
 from outthink.core.events import RunEnded, RunStarted, StepEnded
 from outthink.core.process import Process
 from outthink.core.result import Result, Stop
@@ -106,7 +114,7 @@ class Snapshot(Saved):
         """The snapshot that `dump` wrote. Raises `CheckpointError`."""
         snapshot = decode(data, process)
         if not isinstance(snapshot, Snapshot):
-            raise OutthinkError("The checkpoint does not hold a search.")
+            raise CheckpointError("The checkpoint does not hold a search.")
         return snapshot
 
 
@@ -153,8 +161,10 @@ class Search(Solver):
                 task=task.id, method=self.method, seed=session.key.entropy, budget=session.ledger.budget.limits()
             )
         )
-        state, step, stop = await self._loop(run, process, resume, on_step)
-        run.finish()
+        try:
+            state, step, stop = await self._loop(run, process, resume, on_step)
+        finally:
+            run.finish()
         answer = self.algorithm.answer(state)
         if answer.batch.failed.all() and run.failures:
             raise AllFailed(list(run.failures.values()))
@@ -202,6 +212,7 @@ class Search(Solver):
             if on_step is not None:
                 on_step(Snapshot(step, state, run.state()))
             if run.session.cut.reason and not algorithm.done(state):
+                run.limit = run.session.cut.reason
                 return state, step, _stop(run.session.cut.reason)
         # A search that used its budget up to the end without finishing everyone says so.
         return state, step, _stop(run.limit) if run.limit else Stop.DONE

@@ -1,8 +1,9 @@
 """Expected numbers of children, split into the whole part that is certain and the fraction that is left to chance.
 
 Residual and pairwise (SSP) resampling hand out floor(n w_i) children for sure and draw only for the rest. Rounding
-makes that delicate: 0.3 * 10 must be three children, not two and a near-certain draw, or the scheme loses its
-guarantee on the counts. Shares within a rounding error of a whole number are therefore taken as that number.
+makes that delicate: a share of 6 in 24 may come out as 5.999..., which must be six children and not five and a
+near-certain draw, or the scheme loses its guarantee on the counts. Shares within a rounding error of a whole number
+are therefore taken as that number.
 """
 
 from __future__ import annotations

@@ -52,7 +52,10 @@ class Drawn(Rows):
         moved = await run.advance(self.batch, key, steps=None, scored=scored)
         drawn = replace(self, batch=moved.batch)
         if scored:
-            drawn = replace(drawn, score=await run.score(moved.batch))
+            # Unfinished members cannot be chosen, so judging them would be money for nothing.
+            at, score = np.flatnonzero(moved.batch.finished), np.full(len(self), np.nan)
+            score[at] = await run.score(moved.batch.take(at))
+            drawn = replace(drawn, score=score)
         if grouped:
             drawn = replace(drawn, group=group_of(await run.answer_keys(moved.batch)))
         return drawn
