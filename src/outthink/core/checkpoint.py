@@ -53,7 +53,7 @@ def decode(data: bytes, context: Any = None) -> Any:
     """The value that `encode` wrote. Raises `CheckpointError` for damage, another schema, or an unknown class."""
     try:
         outer = msgspec.msgpack.decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, ValueError, TypeError) as error:
         raise _damaged(str(error)) from None
     if not isinstance(outer, dict) or outer.get("schema") != SCHEMA:
         raise CheckpointError(
@@ -103,10 +103,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):
-        array = np.ascontiguousarray(value)
-        if array.dtype.hasobject:
+        if value.dtype.hasobject:
             raise CheckpointError("An array of Python objects cannot be stored; use a tuple.")
-        return {"$": "array", "dtype": array.dtype.str, "shape": list(array.shape), "data": array.tobytes()}
+        return {"$": "array", "dtype": value.dtype.str, "shape": list(value.shape), "data": value.tobytes()}
     if isinstance(value, tuple):
         return {"$": "tuple", "items": [_plain(v) for v in value]}
     if isinstance(value, list):

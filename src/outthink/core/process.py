@@ -12,12 +12,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from outthink.core.cost import ZERO, Cost
-from outthink.core.errors import Failure
+from outthink.core.errors import Failure, Incompatible, explain
 from outthink.core.ledger import Allowance
 from outthink.core.task import Candidate, Feature
 from outthink.numerics.types import BoolArray, FloatArray, IntArray, SeedArray
@@ -128,3 +128,15 @@ class Completable(ABC, Generic[S]):
     @abstractmethod
     async def complete(self, states: S, seeds: SeedArray, *, allowance: Allowance) -> Advance[S]:
         """A finished fork of each state; the original is untouched."""
+
+
+def lacks(process: Process[Any], capability: type[Any]) -> Incompatible:
+    """The error for a process that cannot do what a method needs."""
+    return Incompatible(
+        explain(
+            f"This search needs a process that is {capability.__name__}.",
+            got=type(process).__name__,
+            expected=f"a process derived from {capability.__name__}",
+            remedy="Use another process, or a method that does not need it such as 'best-of-n'.",
+        )
+    )

@@ -32,7 +32,7 @@ from outthink.core.events import (
 )
 from outthink.core.key import Key
 from outthink.core.ledger import Allowance
-from outthink.core.process import Advance, Completable, Perturbable, Process, Revisable, Rewindable
+from outthink.core.process import Advance, Completable, Perturbable, Process, Revisable, Rewindable, lacks
 from outthink.core.rows import Index
 from outthink.core.score_book import ScoreBook
 from outthink.core.session import Session
@@ -392,15 +392,3 @@ class Run:
                 denoiser_evals=total.denoiser_evals,
             )
         )
-
-
-def lacks(process: Process[Any], capability: type[Any]) -> Incompatible:
-    """The error for a process that cannot do what a method needs."""
-    return Incompatible(
-        explain(
-            f"This search needs a process that is {capability.__name__}.",
-            got=type(process).__name__,
-            expected=f"a process derived from {capability.__name__}",
-            remedy="Use another process, or a method that does not need it such as 'best-of-n'.",
-        )
-    )

@@ -24,9 +24,9 @@ from outthink.core.errors import (
     explain,
 )
 from outthink.core.events import RunEnded, RunStarted, StepEnded
-from outthink.core.process import Process
+from outthink.core.process import Process, lacks
 from outthink.core.result import Result, Stop
-from outthink.core.run import Run, lacks
+from outthink.core.run import Run
 from outthink.core.session import Session
 from outthink.core.task import Task
 from outthink.core.verifier import Equivalence, Verifier

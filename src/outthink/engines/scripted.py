@@ -17,15 +17,14 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Annotated
 
 from msgspec import Meta
 
 from outthink.core.component import EngineSettings
-from outthink.core.cost import ZERO, Cost, total_of
-from outthink.core.cut import Cut
-from outthink.core.errors import ContextOverflow, EngineClosed, EngineError, Failure, explain
+from outthink.core.cost import ZERO, Cost
+from outthink.core.cut import Cut, gather_until
+from outthink.core.errors import ContextOverflow, EngineClosed, EngineError, Failure, SettingsError, explain
 from outthink.core.key import slot_rng
 from outthink.core.settings import Positive, Settings
 from outthink.engines.engine import (
@@ -43,69 +42,23 @@ from outthink.engines.engine import (
     Tokenizing,
     TokenPrompt,
 )
+from outthink.engines.scripted_behaviour import Behaviour, Call, Seen
 from outthink.engines.scripted_sampling import checked, drawn, processed
 from outthink.engines.scripted_tokens import ASSISTANT, END, ScriptedTokenizer, reply_of
 
 NextToken = Callable[[str], Mapping[str, float]]
 
-
-@dataclass(frozen=True)
-class Call:
-    """One attempt at one request: its number since the engine was opened, which try it is, and the request."""
-
-    index: int
-    attempt: int
-    request: Request
-
-
-@dataclass(frozen=True)
-class Behaviour:
-    """How the scripted backend behaves beside its distribution.
-
-    Attributes:
-        call_seconds, token_seconds: latency of a request before its first token, and of each token, on the event loop's clock.
-        slots: requests served at once; None for all. The others wait in order of submission.
-        context: the window in tokens; None for no bound.
-        cached: whether prefixes that were seen before count as cached input.
-        fails: the error that an attempt meets, or None. Retryable ones are tried again, `attempts` times in all.
-        over_limit: a fault: so many tokens past `max_tokens` before the backend stops.
-        continuations: the ways in which it continues a text, best first; prompts that need another way are refused.
-    """
-
-    call_seconds: float = 0.0
-    token_seconds: float = 0.0
-    slots: int | None = None
-    context: int | None = None
-    cached: bool = True
-    fails: Callable[[Call], EngineError | None] | None = None
-    attempts: int = 3
-    over_limit: int = 0
-    continuations: tuple[Continuation, ...] = (
-        Continuation.TOKENS,
-        Continuation.COMPLETION,
-        Continuation.ASSISTANT_PREFIX,
-    )
-
-
-@dataclass
-class _Seen:
-    """Token sequences that were computed, as a tree."""
-
-    root: dict[int, dict[int, object]] = field(default_factory=dict)
-
-    def common(self, tokens: Sequence[int], *, add: bool) -> int:
-        """How many leading tokens were computed before; `add` remembers the rest."""
-        at, found, new = self.root, 0, False
-        for token in tokens:
-            below = at.get(token)
-            if below is None:
-                if not add:
-                    break
-                new = True
-                below = at[token] = {}
-            found += not new
-            at = below  # type: ignore[assignment]
-        return found
+__all__ = [
+    "END",
+    "Behaviour",
+    "Call",
+    "NextToken",
+    "Rule",
+    "Scripted",
+    "ScriptedEngine",
+    "ScriptedTokenizer",
+    "reply_of",
+]
 
 
 class ScriptedEngine(Engine, Tokenizing, ScoresContinuations):
@@ -128,7 +81,7 @@ class ScriptedEngine(Engine, Tokenizing, ScoresContinuations):
         self._tokenizer = ScriptedTokenizer(vocabulary)
         self._behaviour = behaviour or Behaviour()
         self._name = name
-        self._seen = _Seen()
+        self._seen = Seen()
         self._counters = ZERO
         self._closing: Cut | None = None
         self._closed = False
@@ -162,10 +115,10 @@ class ScriptedEngine(Engine, Tokenizing, ScoresContinuations):
 
     def forget(self) -> None:
         """Evict every cached prefix."""
-        self._seen = _Seen()
+        self._seen = Seen()
 
     def most(self, requests: Sequence[Request]) -> list[Cost]:
-        computed, costs = _Seen(), []
+        computed, costs = Seen(), []
         for request in requests:
             tokens = self._prompt(request)
             cached = max(self._cached(tokens, self._seen), self._cached(tokens, computed, add=True))
@@ -183,7 +136,7 @@ class ScriptedEngine(Engine, Tokenizing, ScoresContinuations):
         self.requests.extend(requests)
         self.sizes.append(len(requests))
         work = [self._serve(first + i, request, cut) for i, request in enumerate(requests)]
-        return list(await asyncio.gather(*work))
+        return [reply for reply in await gather_until(None, work) if reply is not None]
 
     async def log_probs(
         self, pairs: Sequence[tuple[TokenPrompt, tuple[int, ...]]], *, owner: str = ""
@@ -339,7 +292,7 @@ class ScriptedEngine(Engine, Tokenizing, ScoresContinuations):
         context = self._behaviour.context
         return request.max_tokens if context is None else min(request.max_tokens, context - len(prompt))
 
-    def _cached(self, tokens: tuple[int, ...], seen: _Seen, *, add: bool = False) -> int:
+    def _cached(self, tokens: tuple[int, ...], seen: Seen, *, add: bool = False) -> int:
         """Leading tokens that need not be computed; the last one always is, because its logits are wanted."""
         return min(seen.common(tokens, add=add), len(tokens) - 1) if self._behaviour.cached and tokens else 0
 
@@ -384,9 +337,28 @@ class Rule(Settings):
     pattern: str
     replies: Annotated[tuple[str, ...], Meta(min_length=1)]
 
+    def check(self) -> None:
+        try:
+            re.compile(self.pattern)
+        except re.error as error:
+            raise SettingsError(
+                explain(
+                    "Rule.pattern is not a regular expression.",
+                    got=self.pattern,
+                    expected="a regular expression",
+                    remedy=f"Correct it: {error}.",
+                )
+            ) from None
+
 
 class Scripted(EngineSettings):
-    """An engine that answers from a table: the first rule whose pattern is found decides; a prompt that no rule knows gets `otherwise`."""
+    """An engine that answers from a table: the first rule whose pattern is found decides; a prompt that no rule knows gets `otherwise`.
+
+    Attributes:
+        rules: patterns with their replies, in order.
+        otherwise: the reply where no rule's pattern is found.
+        context: the window in tokens; None for no bound.
+    """
 
     rules: tuple[Rule, ...] = ()
     otherwise: str = "I do not know."

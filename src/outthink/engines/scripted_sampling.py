@@ -10,15 +10,15 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from outthink.core.errors import EngineError, explain
+from outthink.core.errors import InputError, explain
 from outthink.engines.engine import Sampling
 
 
 def checked(probabilities: Mapping[str, float]) -> dict[str, float]:
-    """The distribution without its zeros. Raises `EngineError` unless it is one: non-negative, summing to 1 within 1e-6."""
+    """The distribution without its zeros. Raises `InputError` unless it is one: non-negative, summing to 1 within 1e-6."""
     total = math.fsum(probabilities.values())
-    if not probabilities or min(probabilities.values()) < 0 or abs(total - 1.0) > 1e-6:
-        raise EngineError(
+    if not probabilities or min(probabilities.values()) < 0 or not abs(total - 1.0) <= 1e-6:
+        raise InputError(
             explain(
                 "The script did not return a distribution over next tokens.",
                 got=dict(list(probabilities.items())[:8]),

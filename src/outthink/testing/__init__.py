@@ -10,7 +10,7 @@ here does.
 from outthink.testing.array_process import ArrayProcess, Prices, ToyStates
 from outthink.testing.gaussian_chain import GaussianChain, GaussianPosterior, Points
 from outthink.testing.grid_agent import GridAgent, Walks
-from outthink.testing.noise import normals, uniforms
+from outthink.testing.noise import choices, normals, uniforms
 from outthink.testing.token_chain import ExactStrings, Strings, TokenChain
 from outthink.testing.verifiers import FunctionOfAnswer, FunctionOfContent
 from outthink.testing.virtual_clock import VirtualLoop, run_virtual
@@ -34,6 +34,7 @@ __all__ = [
     "VirtualLoop",
     "Walks",
     "Wrapper",
+    "choices",
     "normals",
     "run_virtual",
     "uniforms",

@@ -14,7 +14,7 @@ from outthink.core import Advance, Allowance, Candidate, InputError, Message, Pe
 from outthink.core.task import Feature
 from outthink.numerics.types import FloatArray, IntArray, SeedArray
 from outthink.testing.array_process import ArrayProcess, Prices, ToyStates, put, unmoved
-from outthink.testing.noise import uniforms
+from outthink.testing.noise import choices, uniforms
 
 ACTIONS = ("up", "down", "left", "right")
 _MOVES = ((-1, 0), (1, 0), (0, -1), (0, 1))
@@ -112,14 +112,21 @@ class GridAgent(ArrayProcess[Walks], Rewindable[Walks], Perturbable[Walks]):
     async def perturb(
         self, states: Walks, strength: FloatArray, seeds: SeedArray, *, allowance: Allowance
     ) -> Advance[Walks]:
-        """With probability `strength` the last move is drawn again; costs one step then."""
+        """With probability `strength` the last move is drawn again among those that end, or do not end, the walk as before.
+
+        So the law at every level is kept, of ended walks and of others; costs one step where it draws.
+        """
         chosen = (uniforms(seeds, _NEAR) < strength) & (states.level > 0)
-        at = np.flatnonzero(chosen)
-        back = put(states, at, self._cut(states.take(at), states.level[at] - 1))
-        moved = self.walk(back, seeds, chosen.astype(np.int64), allowance)
-        waiting = np.flatnonzero(moved.was_untouched())
-        whole = put(moved.states, waiting, states.take(waiting))
-        return replace(moved, states=whole, done=whole.done)
+        grants = self.claim(chosen.astype(np.int64), allowance)
+        at = np.flatnonzero(grants > 0)
+        rows = states.take(at)
+        reached = self._next[self._cut(rows, rows.level - 1).cell]
+        free = (rows.level == self.length)[:, None] | ((reached == self.goal) == rows.done[:, None])
+        action = choices(self.policy * free, uniforms(seeds[at], 0))
+        actions, places = rows.actions.copy(), np.arange(len(at))
+        actions[places, rows.level - 1] = action
+        now = put(states, at, Walks(rows.level, rows.done, reached[places, action], actions))
+        return replace(unmoved(now), cost=self.charge(len(at), len(at)), untouched=grants < 0)
 
     def _cut(self, states: Walks, level: IntArray) -> Walks:
         back = level < states.level

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from outthink.numerics.types import FloatArray, SeedArray
+from outthink.numerics.types import FloatArray, IntArray, SeedArray
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -35,3 +35,9 @@ def normals(seeds: SeedArray, counter: int, width: int = 1) -> FloatArray:
     pairs = uniforms(seeds, counter, 2 * width)
     radius = np.sqrt(-2.0 * np.log1p(-pairs[:, :width]))
     return np.asarray(radius * np.cos(2.0 * np.pi * pairs[:, width:]))
+
+
+def choices(weights: FloatArray, uniform: FloatArray) -> IntArray:
+    """One index a row, [n], with probabilities proportional to `weights` [n, k]; `uniform` [n] in [0, 1) decides."""
+    reached = np.cumsum(weights, axis=1)
+    return np.asarray((uniform[:, None] * reached[:, -1:] >= reached).sum(axis=1), np.int64)

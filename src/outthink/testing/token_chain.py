@@ -26,7 +26,7 @@ from outthink.core import (
 from outthink.core.task import Feature
 from outthink.numerics.types import FloatArray, IntArray, SeedArray
 from outthink.testing.array_process import ArrayProcess, Prices, ToyStates, put, unmoved
-from outthink.testing.noise import uniforms
+from outthink.testing.noise import choices, uniforms
 
 LogReward = Callable[[str], float]
 _CHOICE, _STOP, _ACCEPT, _PLACES = 1 << 20, 1 << 21, 1 << 22, 2
@@ -93,10 +93,10 @@ class TokenChain(
         self._cumulative = np.cumsum(self._proposal, axis=1)
         self._cumulative[:, -1] = 1.0
         with np.errstate(divide="ignore"):
-            self._log_ratio = np.log(self._table) - np.log(self._proposal)
             self._log_table = np.log(self._table)
+            # Symbols that are never proposed have no ratio; what stands there is not read.
+            self._log_ratio = np.log(self._table / np.where(self._proposal > 0, self._proposal, 1.0))
             self._log_stop, self._log_go = np.log(self.stop), np.log1p(-self.stop)
-        self._log_ratio[np.isnan(self._log_ratio)] = 0.0
 
     # -- the process ------------------------------------------------------------------------------------------------
 
@@ -144,12 +144,26 @@ class TokenChain(
     async def perturb(
         self, states: Strings, strength: FloatArray, seeds: SeedArray, *, allowance: Allowance
     ) -> Advance[Strings]:
-        """With probability `strength` the last step is drawn again, ending included; costs one step then."""
+        """With probability `strength` the last symbol is drawn again among those that end, or do not end, the string as before.
+
+        So the law at every level is kept, of ended strings and of others; costs one step where it draws.
+        """
         chosen = (uniforms(seeds, _ACCEPT) < strength) & (states.level > 0)
-        at = np.flatnonzero(chosen)
-        back = put(states, at, self._cut(states.take(at), states.level[at] - 1))
-        moved = self.walk(back, seeds, chosen.astype(np.int64), allowance)
-        return replace(moved, states=_restored(moved, states), done=_restored(moved, states).done)
+        grants = self.claim(chosen.astype(np.int64), allowance)
+        at = np.flatnonzero(grants > 0)
+        rows = states.take(at)
+        places, level = np.arange(len(at)), rows.level
+        back = self._cut(rows, level - 1)
+        last = np.where(level == 1, len(self.alphabet), rows.symbols[places, level - 2])
+        ending = np.where(
+            (level == self.length)[:, None], 0.0, np.where(rows.done[:, None], self._log_stop, self._log_go)
+        )
+        symbol = choices(self._table[last] * np.exp(ending), uniforms(seeds[at], 0))
+        symbols = rows.symbols.copy()
+        symbols[places, level - 1] = symbol
+        log_prob = back.log_prob + self._log_table[last, symbol] + ending[places, symbol]
+        now = put(states, at, Strings(level, rows.done, symbols, log_prob))
+        return replace(unmoved(now), cost=self.charge(len(at), len(at)), untouched=grants < 0)
 
     async def complete(self, states: Strings, seeds: SeedArray, *, allowance: Allowance) -> Advance[Strings]:
         """End here: the string as it stands, or one drawn symbol where it is empty. Not a draw from the chain."""

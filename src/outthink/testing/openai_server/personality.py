@@ -70,7 +70,7 @@ class Personality:
         key: the bearer key that it asks for; anything else is answered 401.
         first_seconds, token_seconds: latency before the first token, and of each token.
         slots: requests generated at once; None for all. The others wait.
-        reasoning: thinking text sent apart from the reply, in `reasoning_field`.
+        reasoning: thinking text sent apart from the reply, in `reasoning_field`; each word counts as a token within the limit.
     """
 
     n: Ability = "yes"

@@ -69,6 +69,8 @@ class OpenAIServer:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._server is not None:
+            await self._server.wait_closed()
 
     def reset(self) -> None:
         """Counters back to zero; open connections and requests in flight stay counted."""
@@ -79,14 +81,15 @@ class OpenAIServer:
 
     # -- connections ------------------------------------------------------------------------------------------------
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("A connection is served by a task.")
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A task of our own: the one that asyncio would make reports its cancellation as an error.
+        task = asyncio.ensure_future(self._converse(Connection(reader, writer)))
         self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _converse(self, connection: Connection) -> None:
         self.counters.connections += 1
         self.counters.open_connections += 1
-        connection = Connection(reader, writer)
         try:
             while not connection.closing and (request := await connection.next_request()) is not None:
                 if not await self._until_gone(connection, self._answer(connection, request)):
@@ -97,7 +100,6 @@ class OpenAIServer:
         finally:
             self.counters.open_connections -= 1
             connection.close()
-            self._tasks.discard(task)
 
     async def _until_gone(self, connection: Connection, work: Awaitable[None]) -> bool:
         """Do the work unless the client leaves before it is done; whether it stayed."""

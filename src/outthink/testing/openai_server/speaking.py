@@ -61,7 +61,7 @@ class Speaker:
             Request(
                 prompt=ask.prompt,
                 seed=(ask.seed + i) % 2**64 if ask.seed is not None else fresh(),
-                max_tokens=ask.max_tokens,
+                max_tokens=max(1, ask.max_tokens - len(self._who.reasoning.split())),
                 sampling=ask.sampling,
                 stop=ask.stop,
                 wants=frozenset({"log_probs"}),

@@ -1,0 +1,81 @@
+"""Settings of the embedded engine: `[engine] type = "local"`.
+
+    Local()                                        # the installed SmolLM2, all cores, a cache of 384 MB
+    Local(model="models/other.gguf", deterministic=True)
+
+If unsure, leave everything alone. `memory` bounds the cache and nothing else; when it is full, work waits or is computed again, and never
+fails. `deterministic` makes a request's tokens independent of whatever runs beside it, bit for bit; docs say what it costs.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+from msgspec import Meta
+
+from outthink.core.component import EngineSettings
+from outthink.core.errors import SettingsError, explain
+from outthink.core.settings import Positive
+
+if TYPE_CHECKING:
+    from outthink.engines.local.engine import LocalEngine
+
+ROWS = 63
+"""Tokens in one decode step. From 64 on the library's attention changes to kernels that round differently."""
+
+
+class Local(EngineSettings):
+    """The embedded engine: a GGUF model in this process.
+
+    Attributes:
+        model: path of a GGUF file, or the name of a known model; None for the embedded one.
+        library: path of another libllama; None for the installed wheel's.
+        threads: of the arithmetic; None for as many as this process may use.
+        memory: megabytes (10^6 bytes) for the cache of keys and values.
+        context: the longest prompt and reply together, in tokens; None for the model's own, as far as `memory` reaches.
+        max_sequences: requests served at once; further ones wait.
+        retained: finished sequences that are kept so that their continuation is free, as far as memory allows.
+        step_tokens: the most tokens in one decode step: how finely long prompts are cut between other requests' tokens.
+        deterministic: whether a request gives the same tokens whatever runs beside it.
+    """
+
+    model: str | None = None
+    library: str | None = None
+    threads: Positive | None = None
+    memory: Annotated[float, Meta(gt=0.0)] = 384.0
+    context: Positive | None = None
+    max_sequences: Annotated[int, Meta(ge=1, le=128)] = 32
+    retained: Annotated[int, Meta(ge=0, le=200)] = 96
+    step_tokens: Annotated[int, Meta(ge=2, le=2048)] = ROWS
+    deterministic: bool = False
+
+    def check(self) -> None:
+        if self.max_sequences > self.step_tokens:
+            raise SettingsError(
+                explain(
+                    "Each sequence needs a place in every decode step.",
+                    got=f"max_sequences = {self.max_sequences}, step_tokens = {self.step_tokens}",
+                    expected="max_sequences <= step_tokens",
+                    remedy="Raise step_tokens or lower max_sequences.",
+                )
+            )
+        if self.deterministic and self.step_tokens > ROWS:
+            raise SettingsError(
+                explain(
+                    "Deterministic decoding needs small steps.",
+                    got=f"step_tokens = {self.step_tokens}",
+                    expected=f"step_tokens <= {ROWS}",
+                    remedy="Leave step_tokens out.",
+                )
+            )
+
+    def open(self) -> LocalEngine:
+        """The engine; one that is open with the same settings is shared. Raises `ModelMissing` or `Incompatible`."""
+        from outthink.engines.local.shared import open_local  # noqa: PLC0415  # loads the library
+
+        return open_local(self)
+
+    def thread_count(self) -> int:
+        """Threads of the arithmetic: as set, else the cores that this process may run on."""
+        return self.threads or len(os.sched_getaffinity(0))

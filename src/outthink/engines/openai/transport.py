@@ -1,0 +1,235 @@
+"""The wire: one connection pool per event loop, documents and event streams out of it, and errors of our own tree.
+
+Streams are split at newlines of the raw bytes: text of a reply may hold any other character that Unicode calls the end of a line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import weakref
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from importlib.util import find_spec
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from outthink.core.errors import EngineError, explain
+from outthink.core.settings import PositiveFloat, Settings
+from outthink.engines.openai.failing import BrokenReply, TimedOut, Unreachable, error_in, refusal
+from outthink.engines.openai.secret import KeyAuth, Secret
+
+_LONGEST_ERROR_BODY = 1 << 16
+_HERE = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Timeouts(Settings):
+    """Seconds. `connect`: until a connection stands. `idle`: between two pieces of a stream, the first one included. `whole`: one reply."""
+
+    connect: PositiveFloat = 10.0
+    idle: PositiveFloat = 120.0
+    whole: PositiveFloat = 600.0
+
+
+class Transport:
+    """Talks to one base address. Usable from several event loops; each has its own pool."""
+
+    def __init__(
+        self, base_url: str, secret: Secret, timeouts: Timeouts, *, in_flight: int, headers: Mapping[str, str]
+    ) -> None:
+        self._base = base_url.rstrip("/")
+        self._secret = secret
+        self._timeouts = timeouts
+        self._limits = httpx.Limits(max_connections=in_flight, max_keepalive_connections=in_flight)
+        self._headers = {"user-agent": "outthink", **headers}
+        self._pools: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = (
+            weakref.WeakKeyDictionary()
+        )
+        self._lock = threading.Lock()
+        # Reading certificates takes a tenth of a second: once, before the first request, and never for plain addresses.
+        self._tls = httpx.create_ssl_context() if self._base.startswith("https:") else None
+
+    @property
+    def host(self) -> str:
+        """Host and port, without user or path."""
+        split = urlsplit(self._base)
+        return f"{split.hostname}:{split.port}" if split.port else str(split.hostname)
+
+    async def get(self, path: str) -> Any:
+        """A document."""
+        timeout = self._timeout(self._timeouts.idle)
+        async with self._guarded(), self._pool().stream("GET", self._base + path, timeout=timeout) as reply:
+            return await self._document(reply)
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """The reply as a document. Raises `BackendError` or `ContextOverflow`."""
+        whole = self._timeouts.whole
+        async with self._guarded(), asyncio.timeout(whole), self._send(path, body, idle=whole) as reply:
+            return await self._document(reply)
+
+    @asynccontextmanager
+    async def events(self, path: str, body: Mapping[str, Any]) -> AsyncIterator[AsyncIterator[Any]]:
+        """The reply as a stream of documents. Leaving early closes the connection."""
+        whole, idle = self._timeouts.whole, self._timeouts.idle
+        async with self._guarded(), asyncio.timeout(whole), self._send(path, body, idle=idle) as reply:
+            if "text/event-stream" in reply.headers.get("content-type", ""):
+                yield self._events(reply)
+            else:
+                # The server ignored that a stream was wanted.
+                yield _only(await self._document(reply))
+
+    async def close(self) -> None:
+        """Close the pool of this loop, and hand the others to their loops."""
+        here = asyncio.get_running_loop()
+        with self._lock:
+            pools = list(self._pools.items())
+            self._pools.clear()
+        for loop, pool in pools:
+            if loop is here:
+                await pool.aclose()
+            elif loop.is_running():
+                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(pool.aclose(), loop))
+
+    def scrubbed(self, error: EngineError) -> EngineError:
+        """The error with the key taken out of its message."""
+        error.args = tuple(self._secret.scrub(a) if isinstance(a, str) else a for a in error.args)
+        return error
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _pool(self) -> httpx.AsyncClient:
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            pool = self._pools.get(loop)
+            if pool is None:
+                pool = self._pools[loop] = httpx.AsyncClient(
+                    auth=KeyAuth(self._secret),
+                    headers=self._headers,
+                    limits=self._limits,
+                    verify=self._tls if self._tls is not None else False,
+                    http2=self._tls is not None and find_spec("h2") is not None,
+                    # Proxies of the environment are for the world outside, never for this machine.
+                    trust_env=urlsplit(self._base).hostname not in _HERE,
+                )
+            return pool
+
+    def _timeout(self, idle: float) -> httpx.Timeout:
+        return httpx.Timeout(idle, connect=self._timeouts.connect, pool=None)
+
+    @asynccontextmanager
+    async def _send(self, path: str, body: Mapping[str, Any], *, idle: float) -> AsyncIterator[httpx.Response]:
+        content = msgspec.json.encode(body)
+        headers = {"content-type": "application/json"}
+        timeout = self._timeout(idle)
+        async with self._pool().stream(
+            "POST", self._base + path, content=content, headers=headers, timeout=timeout
+        ) as reply:
+            if reply.status_code >= 300:
+                raise refusal(reply.status_code, await _some(reply), reply.headers)
+            yield reply
+
+    async def _document(self, reply: httpx.Response) -> Any:
+        body = await reply.aread() if reply.status_code < 300 else await _some(reply)
+        if reply.status_code >= 300:
+            raise refusal(reply.status_code, body, reply.headers)
+        document = decoded(body)
+        if (error := error_in(document)) is not None:
+            raise error
+        return document
+
+    async def _events(self, reply: httpx.Response) -> AsyncIterator[Any]:
+        held = b""
+        async for data in reply.aiter_bytes():
+            *lines, held = (held + data).split(b"\n")
+            for line in lines:
+                if (found := _data(line)) is not None:
+                    yield found
+        if (found := _data(held)) is not None:
+            yield found
+
+    @asynccontextmanager
+    async def _guarded(self) -> AsyncIterator[None]:
+        """Errors of the wire become ours, without the key in them."""
+        try:
+            yield
+        except TimeoutError:
+            raise self.scrubbed(TimedOut(self._slow("a whole reply", self._timeouts.whole), retryable=True)) from None
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise self.scrubbed(Unreachable(self._unreachable(error), retryable=True)) from None
+        except httpx.TimeoutException:
+            raise self.scrubbed(TimedOut(self._slow("a sign of life", self._timeouts.idle), retryable=True)) from None
+        except httpx.TransportError as error:
+            told = (
+                f"The connection to {self.host} broke before the reply was complete ({type(error).__name__}: {error})."
+            )
+            raise self.scrubbed(BrokenReply(told, retryable=True)) from None
+        except EngineError as error:
+            self.scrubbed(error)
+            raise
+
+    def _slow(self, what: str, seconds: float) -> str:
+        return explain(
+            f"{self.host} took too long.",
+            got=f"nothing for {seconds:g} s",
+            expected=what,
+            remedy="Raise the engine's timeouts, or look at the server.",
+        )
+
+    def _unreachable(self, error: Exception) -> str:
+        return explain(
+            f"{self.host} cannot be reached.",
+            got=str(error) or type(error).__name__,
+            expected="a server that accepts connections",
+            remedy="Start it, or correct base_url.",
+        )
+
+
+async def _only(document: Any) -> AsyncIterator[Any]:
+    yield document
+
+
+async def _some(reply: httpx.Response) -> bytes:
+    """The beginning of a body that may be anything."""
+    body = b""
+    async for data in reply.aiter_bytes():
+        body += data
+        if len(body) >= _LONGEST_ERROR_BODY:
+            break
+    return body[:_LONGEST_ERROR_BODY]
+
+
+def _data(line: bytes) -> Any:
+    """The document in one line of a stream; None for other lines. The closing mark is the text "[DONE]"."""
+    line = line.strip()
+    if not line.startswith(b"data:"):
+        return None
+    data = line[5:].strip()
+    if data == b"[DONE]":
+        return "[DONE]"
+    document = decoded(data)
+    if (error := error_in(document)) is not None:
+        # The reply had begun: what was generated until here is billed.
+        raise BrokenReply(str(error), status=error.status, retryable=error.retryable)
+    return document
+
+
+def decoded(body: bytes) -> Any:
+    """A JSON document. Half a surrogate pair, which some servers send, is accepted and mended later. Raises `BrokenReply`."""
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        try:
+            return json.loads(body, strict=False)
+        except (ValueError, RecursionError) as error:
+            shown = body[:80].decode("utf-8", "replace")
+            told = explain(
+                f"The backend's reply is not JSON ({error}).",
+                got=shown,
+                expected="a JSON document",
+                remedy="Check that base_url is the address of the interface, such as http://127.0.0.1:8000/v1.",
+            )
+            raise BrokenReply(told, retryable=True) from None

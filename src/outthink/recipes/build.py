@@ -1,0 +1,122 @@
+"""From a recipe to something that solves: opens the engine, builds verifier and equivalence, and closes what it opened.
+
+    async with build(load("particle-filter")) as built:
+        result = await built.solver.solve(Task(prompt="..."), Session.open(budget=built.recipe.budget))
+
+`Live` holds parts that are objects already (an engine, a process, a verifier, an equivalence). They stand in place of the recipe's own and
+are closed by whoever made them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Hashable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from outthink.core.component import Parts
+from outthink.core.cost import Budget
+from outthink.core.errors import Incompatible, explain
+from outthink.core.process import Process
+from outthink.core.solver import ProcessFor, Search
+from outthink.core.task import Candidate, Task
+from outthink.core.verifier import Equivalence, Verifier
+from outthink.engines.engine import Engine
+from outthink.recipes.engines import Engines
+from outthink.recipes.function import MEASURED, Function, unseen
+from outthink.recipes.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Live:
+    """Parts that exist already; None: as the recipe says."""
+
+    engine: Engine | None = None
+    process: Function | ProcessFor | None = None
+    verifier: Verifier | None = None
+    equivalence: Equivalence | None = None
+
+
+@dataclass(frozen=True)
+class Built:
+    """A recipe come to life. `engine` is None where a live process needs none."""
+
+    recipe: Recipe
+    solver: Search
+    engine: Engine | None
+
+
+@asynccontextmanager
+async def build(recipe: Recipe, *, live: Live | None = None, engines: Engines | None = None) -> AsyncIterator[Built]:
+    """The recipe's solver, open while the context lasts. `engines` shares engines with others; by default it has its own.
+
+    Raises `Incompatible` for parts that do not fit, and what opening the engine raises, before anything is spent.
+    """
+    live, engines, own = live or Live(), engines or Engines(idle=0), engines is None
+    _check_function(recipe, live)
+    async with AsyncExitStack() as stack:
+        engine = live.engine
+        if engine is None and live.process is None:
+            engine = await engines.lease(recipe.engine)
+            stack.push_async_callback(engines.release, recipe.engine)
+            if own:
+                stack.push_async_callback(engines.close)
+        parts = Parts(engine=engine, answer=recipe.answer)
+        verifier = live.verifier
+        if verifier is None and recipe.verifier is not None:
+            verifier = recipe.verifier.build(parts)
+            stack.push_async_callback(verifier.close)
+        if isinstance(live.process, Function) and verifier is not None and verifier.spec.wants:
+            raise unseen(verifier.spec.wants)
+        equivalence = live.equivalence
+        if equivalence is None:
+            equivalence = WholeTexts() if recipe.answer is None else recipe.answer.build(parts)
+        search = Search(_process_for(recipe, live, parts), recipe.algorithm, verifier, equivalence)
+        yield Built(recipe, search, engine)
+
+
+class WholeTexts(Equivalence):
+    """What a recipe without [answer] compares: the answer that the process found, else the whole text. Blank ones abstain."""
+
+    async def keys(self, candidates: Sequence[Candidate], task: Task) -> list[Hashable | None]:
+        found = [c.content if c.answer is None else c.answer for c in candidates]
+        return [text.strip() or None if isinstance(text, str) else None for text in found]
+
+
+def _process_for(recipe: Recipe, live: Live, parts: Parts) -> ProcessFor:
+    if isinstance(live.process, Function):
+        function = live.process
+        return lambda task: function.build(task, parts)
+    if live.process is not None:
+        return live.process
+
+    def make(task: Task) -> Process[Any]:
+        return recipe.process.build(task, parts)
+
+    return make
+
+
+def _check_function(recipe: Recipe, live: Live) -> None:
+    """A plain function gives whole answers and no token counts: refuse what needs more."""
+    if not isinstance(live.process, Function):
+        return
+    method = recipe.algorithm.name()
+    if not recipe.algorithm.whole_samples:
+        raise Incompatible(
+            explain(
+                f"{method!r} moves answers on step by step, and a plain function only gives whole ones.",
+                got=repr(live.process.generate),
+                expected="a process that can continue a text",
+                remedy="Use a method over whole answers such as 'best-of-n' or 'vote', or an engine that continues texts.",
+            )
+        )
+    unmeasured = sorted(set(recipe.budget.limits()) - set(MEASURED))
+    if unmeasured:
+        raise Incompatible(
+            explain(
+                "The budget limits what nobody can count of a plain function.",
+                got=", ".join(unmeasured),
+                expected="limits on " + ", ".join(MEASURED),
+                remedy=f"For example {Budget(calls=16)!r}.",
+            )
+        )

@@ -1,0 +1,92 @@
+"""Keys go to the server and nowhere else."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import sys
+import types
+
+import msgspec
+import pytest
+
+from outthink.core import EngineError, Failure, Message
+from outthink.engines import ChatPrompt, Generation, Request
+from outthink.engines.openai import Openai, connect
+from outthink.engines.openai.secret import Secret, find_key
+from outthink.testing.openai_server import Fault, Personality, every
+from tests.engines.openai.conftest import pair
+
+KEY = "sk-very-secret-0123456789"
+HELLO = Request(ChatPrompt((Message("user", "hello"),)), seed=1, max_tokens=4)
+
+
+async def test_the_key_reaches_the_server_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("MY_KEY", KEY)
+    caplog.set_level(logging.DEBUG)
+    async with pair(Personality(key=KEY), key_env="MY_KEY") as both:
+        (reply,) = await both.engine.generate([HELLO])
+        assert isinstance(reply, Generation)
+        assert both.server.headers[0]["authorization"] == f"Bearer {KEY}"
+        seen = [repr(both.engine), repr(vars(both.engine)), both.engine.name, repr(reply), repr(both.engine.most([HELLO]))]
+        seen += [repr(vars(value)) for value in vars(both.engine).values() if hasattr(value, "__dict__")]
+        assert not [text for text in seen if KEY in text]
+    assert KEY not in caplog.text
+    settings = Openai(model="m", key_env="MY_KEY")
+    assert KEY not in repr(settings)
+    assert KEY.encode() not in msgspec.json.encode(settings)
+
+
+@pytest.mark.parametrize("kind", ["status", "error-body"])
+async def test_a_server_that_repeats_the_key_cannot_make_us_print_it(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", KEY)
+    fault = Fault(kind, status=401, text=f"Incorrect key: {KEY}")  # type: ignore[arg-type]
+    async with pair(Personality(key=KEY, faults=every(1, fault)), key_env="MY_KEY") as both:
+        (failure,) = await both.engine.generate([HELLO])
+        assert isinstance(failure, Failure)
+        assert failure.status == 401
+        assert "Incorrect key: [key]" in failure.message
+        assert KEY not in repr(failure)
+
+
+async def test_a_wrong_key_is_a_refusal() -> None:
+    async with pair(Personality(key=KEY)) as both:
+        (failure,) = await both.engine.generate([HELLO])
+        assert isinstance(failure, Failure)
+        assert failure.status == 401
+        assert both.server.counters.calls == 0
+
+
+def test_a_secret_keeps_itself() -> None:
+    secret = Secret(KEY)
+    assert KEY not in f"{secret} {secret!r}"
+    with pytest.raises(TypeError):
+        pickle.dumps(secret)
+    assert secret
+    assert not Secret("")
+
+
+def test_where_keys_come_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not find_key("", "", "h")
+    with pytest.raises(EngineError, match="NO_SUCH_KEY"):
+        find_key("NO_SUCH_KEY", "", "h")
+    ring = types.ModuleType("keyring")
+    ring.get_password = lambda service, user: f"{service}/{user}" if user == "h" else None  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "keyring", ring)
+    assert find_key("", "outthink", "h").header() == "Bearer outthink/h"
+    with pytest.raises(EngineError, match="outthink"):
+        find_key("", "outthink", "elsewhere")
+    monkeypatch.setenv("MY_KEY", KEY)
+    assert find_key("MY_KEY", "outthink", "h").header() == f"Bearer {KEY}"
+
+
+async def test_a_presets_key_is_not_sent_to_another_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    async with pair(preset="openai") as both:
+        await both.engine.generate([HELLO])
+        assert "authorization" not in both.server.headers[0]
+    monkeypatch.delenv("OPENAI_API_KEY")
+    with pytest.raises(EngineError, match="OPENAI_API_KEY"):
+        await connect(Openai(model="m", preset="openai", probe="never"))
