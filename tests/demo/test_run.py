@@ -14,16 +14,17 @@ import pytest
 
 from outthink.core.cost import ZERO, Cost, total_of
 from outthink.core.errors import ModelMissing
-from outthink.core.events import Advanced, AnyEvent, RunStarted
+from outthink.core.events import Advanced, AnyEvent
 from outthink.core.result import Result, Stop
 from outthink.core.session import Session
 from outthink.demo import main
 from outthink.demo.main import demonstrate, run_demo, summaries_of
-from outthink.demo.plan import METHODS, MORE, Plan, plan
+from outthink.demo.methods import pose
+from outthink.demo.plan import JUDGE, METHODS, MORE, Plan, plan
 from outthink.demo.processes import parts_of
 from outthink.demo.progress import Progress
 from outthink.demo.record import environment, record
-from outthink.demo.running import Finished, run_all
+from outthink.demo.running import Finished, problems_of, run_all
 from outthink.engines.scripted import ScriptedEngine
 from tests.demo.adder import SMALL, adder, finished_with, quiet
 
@@ -44,8 +45,9 @@ async def test_the_filter_lives_on_lines_that_hold() -> None:
     """With rare right lines, most members of the filter end right although few whole samples do."""
     finished = await finished_with(adder(right=0.4), Plan(problems=8, members=16, seed=3))
     (summary,) = summaries_of(finished)
-    assert summary.row("particle-filter").right == 8
-    assert summary.row("vote").right < 8
+    assert summary.row("greedy").right == 0
+    assert summary.row("vote").right <= 2
+    assert summary.row("particle-filter").right >= 6
 
 
 async def test_vote_and_best_of_n_choose_from_the_same_samples_billed_in_full_to_both() -> None:
@@ -73,7 +75,7 @@ async def test_no_cap_is_passed_and_tight_ones_end_searches_with_a_reason() -> N
     free = await finished_with(adder(right=0.5))
     most = max(result.cost.tokens for method in METHODS for result in results(free, method.name))
     assert most <= (SMALL.budget.tokens or 0)
-    tight = msgspec.structs.replace(SMALL, reply=30, question=1)
+    tight = msgspec.structs.replace(SMALL, reply=7, question=1)
     assert (tight.budget.tokens or 0) < most
     finished = await finished_with(adder(right=0.5), tight)
     (summary,) = summaries_of(finished)
@@ -86,14 +88,11 @@ async def test_no_cap_is_passed_and_tight_ones_end_searches_with_a_reason() -> N
 
 
 async def test_nobody_is_told_the_right_answer() -> None:
-    finished = await finished_with(adder(right=0.5))
-    assert all("=" not in one.problem.question for one in finished.solved["sums"])
-    engine = adder(right=0.5)
-    await finished_with(engine)
-    spec = main.parts_of("sums", SMALL, engine)
-    assert spec.equivalence is not None
-    started = [event for event in finished.events if isinstance(event, RunStarted)]
-    assert {event.method for event in started} == {"vote", "best-of-n", "particle-filter"}
+    """Neither the task nor the checker holds it."""
+    posed = pose(problems_of(SMALL, "sums"), Session.open())
+    assert [one.task.prompt for one in posed] == [one.problem.question for one in posed]
+    assert all(one.task.reference is None and not one.task.data for one in posed)
+    assert not JUDGE.spec.reads_reference
 
 
 async def test_the_same_seed_gives_the_same_run_and_another_seed_another() -> None:
@@ -191,21 +190,17 @@ def test_plans() -> None:
     assert more.kinds == ("sums", "gcd", "products")
 
 
-def opened_by(monkeypatch: pytest.MonkeyPatch, engine: ScriptedEngine) -> None:
-    monkeypatch.setattr(main, "_open", lambda: engine)
-
-
 def test_the_command_writes_report_and_record(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    opened_by(monkeypatch, adder(right=0.5))
+    monkeypatch.setattr(main, "_open", lambda: adder(right=0.5))
     monkeypatch.chdir(tmp_path)
     assert run_demo(quick=True, seed=4) == 0
     folder = tmp_path / "outthink-demo"
     assert sorted(path.name for path in folder.iterdir()) == ["report.html", "results.json"]
     said = " ".join(capsys.readouterr().out.split())
     assert "no cap was passed" in said
-    assert "particle filter, 8 members" in said
+    assert "particle filter" in said
     assert run_demo(quick=True, out=tmp_path / "elsewhere" / "deep", seed=4) == 0
     assert (tmp_path / "elsewhere" / "deep" / "report.html").exists()
 
@@ -227,7 +222,7 @@ def test_a_folder_that_cannot_be_made_is_refused_before_anything_runs(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     engine = adder(right=0.5)
-    opened_by(monkeypatch, engine)
+    monkeypatch.setattr(main, "_open", lambda: engine)
     (tmp_path / "file").write_text("")
     assert run_demo(quick=True, out=tmp_path / "file" / "out") == 1
     assert "--out" in capsys.readouterr().err

@@ -93,6 +93,14 @@ async def test_a_list_annotation_makes_it_batched() -> None:
     assert await texts(process(ask_many)) == ["4"] * 4
 
 
+async def test_an_optional_prompt_is_no_list() -> None:
+    def ask(prompt: str | None = None) -> str:
+        return f"<{prompt}>"
+
+    ask.__annotations__["prompt"] = "Optional[str]"
+    assert await texts(process(ask)) == ["<What is it?>"] * 4
+
+
 async def test_a_batched_function_is_called_once() -> None:
     calls: list[int] = []
     await texts(process(lambda prompts: [calls.append(len(prompts)) or "x" for _ in prompts]))

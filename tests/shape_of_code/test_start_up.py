@@ -19,7 +19,19 @@ start = time.perf_counter()
 import outthink
 print(json.dumps([time.perf_counter() - start, sorted({name.split(".")[0] for name in sys.modules})]))
 """
-HEAVY = {"torch", "xllamacpp", "transformers", "rich", "diffusers", "botorch", "scipy", "sympy", "math_verify", "cffi"}
+HEAVY = {
+    "torch",
+    "sqlalchemy",
+    "xllamacpp",
+    "transformers",
+    "rich",
+    "diffusers",
+    "botorch",
+    "scipy",
+    "sympy",
+    "math_verify",
+    "cffi",
+}
 
 
 def import_once() -> tuple[float, set[str]]:

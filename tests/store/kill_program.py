@@ -88,7 +88,7 @@ def solve(url: str, served: Path, outcome: Path, resume: str | None) -> None:
             else:
                 recorder = await store.resume(resume)
             search = filtered(recording(engine, recorder.replies))
-            result = await solve_stored(search, TASK, recorder, seed=0)
+            result = await solve_stored(search, TASK, recorder)
             await engine.close()
         return result
 

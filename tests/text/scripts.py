@@ -12,7 +12,8 @@ import numpy as np
 
 from outthink.core import Advance, Allowance, Budget, Cut, Key, Ledger, Task
 from outthink.engines.engine import Continuation, Generation, Request
-from outthink.engines.scripted import Behaviour, NextToken, ScriptedEngine
+from outthink.engines.scripted import NextToken, ScriptedEngine
+from outthink.engines.scripted_behaviour import Behaviour
 from outthink.engines.scripted_tokens import ASSISTANT, END, reply_of
 from outthink.text import TextProcess
 

@@ -12,7 +12,9 @@ import pytest
 
 from outthink.core import Allowance, Budget, ContextOverflow, Cost, Cut, EngineError, Incompatible, Ledger
 from outthink.engines.engine import Generation, Request
-from outthink.engines.scripted import Call, ScriptedEngine
+from outthink.engines.paid_failure import PaidFailure
+from outthink.engines.scripted import ScriptedEngine
+from outthink.engines.scripted_behaviour import Call
 from outthink.engines.scripted_tokens import END
 from outthink.text import Delimiter, Tokens
 from tests.text.scripts import PROMPT, advance, begun, engine_of, key, letters, process_of
@@ -221,3 +223,20 @@ async def test_a_cut_between_two_steps_leaves_the_rest_short() -> None:
     got = await advance(process, await begun(process, 1, 0), steps=3, cut=cut)
     assert got.was_short().all()
     assert got.states[0].length <= 2
+
+
+class BreaksOff(ScriptedEngine):
+    """The second reply broke off: it was billed, and nobody knows how far it went."""
+
+    async def generate(self, requests: Sequence[Request], *, cut: Cut | None = None) -> list[Any]:
+        replies = await super().generate(requests, cut=cut)
+        lost = PaidFailure("EngineError", "broke off", cost=replies[1].cost, uncertain=Cost(output_tokens=7))
+        return [replies[0], lost, *replies[2:]]
+
+
+async def test_a_failure_that_was_billed_is_on_the_bill() -> None:
+    engine = engine_of(short, (), BreaksOff)
+    got = await advance(process_of(engine), await begun(process_of(engine), 3, 0))
+    assert set(got.failures) == {1}
+    assert got.cost == engine.counters()
+    assert got.uncertain == Cost(output_tokens=7)

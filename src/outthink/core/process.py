@@ -66,6 +66,11 @@ class Process(ABC, Generic[S]):
     def exact(self) -> bool:
         """Whether a row's outcome is bit-identical alone and in any batch."""
 
+    @property
+    def step_wise(self) -> bool:
+        """Whether members can be moved on in parts. Where not, only `steps=None` works, and step-wise methods are refused early."""
+        return True
+
     @abstractmethod
     async def start(self, seeds: SeedArray) -> S:
         """n fresh states, one seed each. Costs nothing."""
@@ -138,5 +143,17 @@ def lacks(process: Process[Any], capability: type[Any]) -> Incompatible:
             got=type(process).__name__,
             expected=f"a process derived from {capability.__name__}",
             remedy="Use another process, or a method that does not need it such as 'best-of-n'.",
+        )
+    )
+
+
+def stuck(process: Process[Any]) -> Incompatible:
+    """The error for a process that leaves members untouched though everything would have fitted."""
+    return Incompatible(
+        explain(
+            f"{type(process).__name__} left every member untouched, and no limit kept it from serving them.",
+            got="untouched members",
+            expected="members moved on, failed, or refused by the allowance",
+            remedy="Keep outthink.testing.contracts.ProcessContract: only claims that were refused leave a member untouched.",
         )
     )

@@ -32,7 +32,7 @@ from outthink.core.events import (
 )
 from outthink.core.key import Key
 from outthink.core.ledger import Allowance
-from outthink.core.process import Advance, Completable, Perturbable, Process, Revisable, Rewindable, lacks
+from outthink.core.process import Advance, Completable, Perturbable, Process, Revisable, Rewindable, lacks, stuck
 from outthink.core.rows import Index
 from outthink.core.score_book import ScoreBook
 from outthink.core.session import Session
@@ -330,6 +330,8 @@ class Run:
                     shares = shares + share
                 if waiting.all() or self.session.cut.reason:
                     limit = self.session.cut.reason or allowance.limit
+                    if not limit:
+                        raise stuck(self.process)
                     break
         finally:
             self.session.ledger.release(shares)

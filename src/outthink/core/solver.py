@@ -20,6 +20,7 @@ from outthink.core.errors import (
     CheckpointError,
     Failure,
     Incompatible,
+    InputError,
     OutthinkError,
     explain,
 )
@@ -79,12 +80,18 @@ async def solve_many(
 
     One task that fails gives a `Failure` and leaves the others alone. A task's search depends on its id and place, not on the others.
     """
+    names = [task.id or str(index) for index, task in enumerate(tasks)]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(
+            explain("Tasks share an id.", got=", ".join(twice), expected="each id once", remedy="Give each task an id of its own.")
+        )
     gate = asyncio.Semaphore(in_flight)
     budgets = (allocator or Even()).split(tasks, session)
 
     async def one(index: int, task: Task, budget: Budget) -> Result | Failure:
         async with gate:
-            child = session.child(task.id or str(index), budget=budget)
+            child = session.child(names[index], budget=budget)
             try:
                 return await solver.solve(task, child)
             except OutthinkError as error:
@@ -99,11 +106,15 @@ async def solve_many(
 
 @dataclass(frozen=True)
 class Snapshot(Saved):
-    """A search between two steps: everything that a resumed one needs."""
+    """A search between two steps: everything that a resumed one needs.
+
+    `search` says whose it is: the method with its settings, the seed and the task. Another search refuses it.
+    """
 
     step: int
     state: Any
     run: Mapping[str, Any] = field(default_factory=dict)
+    search: tuple[str, int, str] = ("", 0, "")
 
     def dump(self) -> bytes:
         """As bytes; `Snapshot.load` needs the process back."""
@@ -178,6 +189,15 @@ class Search(Solver):
         for capability in self.algorithm.needs:
             if not isinstance(process, capability):
                 raise lacks(process, capability)
+        if not self.algorithm.whole_samples and not process.step_wise:
+            raise Incompatible(
+                explain(
+                    f"{self.method!r} moves members on step by step, and this {type(process).__name__} gives whole samples only.",
+                    got="a process without steps",
+                    expected="one that can be continued",
+                    remedy="Use a method of whole samples such as 'best-of-n' or 'vote', or an engine that continues a text.",
+                )
+            )
         if self.algorithm.needs_verifier and self.verifier is None:
             raise Incompatible(
                 explain(
@@ -195,6 +215,15 @@ class Search(Solver):
         algorithm, step = self.algorithm, 0
         if resume is not None:
             snapshot = Snapshot.load(resume, process)
+            if snapshot.search != self._identity(run):
+                raise CheckpointError(
+                    explain(
+                        "The checkpoint belongs to another search.",
+                        got=snapshot.search,
+                        expected=repr(self._identity(run)),
+                        remedy="Resume with the method, settings, seed and task that it was made with.",
+                    )
+                )
             run.restore(dict(snapshot.run))
             state, step = snapshot.state, snapshot.step
         else:
@@ -210,12 +239,15 @@ class Search(Solver):
             step += 1
             run.emit(StepEnded(step=step))
             if on_step is not None:
-                on_step(Snapshot(step, state, run.state()))
+                on_step(Snapshot(step, state, run.state(), self._identity(run)))
             if run.session.cut.reason and not algorithm.done(state):
                 run.limit = run.session.cut.reason
                 return state, step, _stop(run.session.cut.reason)
         # A search that used its budget up to the end without finishing everyone says so.
         return state, step, _stop(run.limit) if run.limit else Stop.DONE
+
+    def _identity(self, run: Run) -> tuple[str, int, str]:
+        return (repr(self.algorithm), run.key.entropy, run.task.id)
 
     async def _result(self, run: Run, answer: Answer, steps: int, stop: Stop) -> Result:
         candidates = await run.view(answer.batch)

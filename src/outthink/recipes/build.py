@@ -15,15 +15,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from outthink.core.component import Parts
-from outthink.core.cost import Budget
-from outthink.core.errors import Incompatible, explain
 from outthink.core.process import Process
 from outthink.core.solver import ProcessFor, Search
 from outthink.core.task import Candidate, Task
 from outthink.core.verifier import Equivalence, Verifier
 from outthink.engines.engine import Engine
 from outthink.recipes.engines import Engines
-from outthink.recipes.function import MEASURED, Function, unseen
+from outthink.recipes.fitting import check_function, check_text
+from outthink.recipes.function import Function
 from outthink.recipes.recipe import Recipe
 
 
@@ -53,7 +52,6 @@ async def build(recipe: Recipe, *, live: Live | None = None, engines: Engines | 
     Raises `Incompatible` for parts that do not fit, and what opening the engine raises, before anything is spent.
     """
     live, engines, own = live or Live(), engines or Engines(idle=0), engines is None
-    _check_function(recipe, live)
     async with AsyncExitStack() as stack:
         engine = live.engine
         if engine is None and live.process is None:
@@ -66,12 +64,10 @@ async def build(recipe: Recipe, *, live: Live | None = None, engines: Engines | 
         if verifier is None and recipe.verifier is not None:
             verifier = recipe.verifier.build(parts)
             stack.push_async_callback(verifier.close)
-        if isinstance(live.process, Function) and verifier is not None and verifier.spec.wants:
-            raise unseen(verifier.spec.wants)
         equivalence = live.equivalence
         if equivalence is None:
             equivalence = WholeTexts() if recipe.answer is None else recipe.answer.build(parts)
-        search = Search(_process_for(recipe, live, parts), recipe.algorithm, verifier, equivalence)
+        search = Search(_process_for(recipe, live, parts, verifier), recipe.algorithm, verifier, equivalence)
         yield Built(recipe, search, engine)
 
 
@@ -83,40 +79,17 @@ class WholeTexts(Equivalence):
         return [text.strip() or None if isinstance(text, str) else None for text in found]
 
 
-def _process_for(recipe: Recipe, live: Live, parts: Parts) -> ProcessFor:
+def _process_for(recipe: Recipe, live: Live, parts: Parts, verifier: Verifier | None) -> ProcessFor:
     if isinstance(live.process, Function):
         function = live.process
+        check_function(function, recipe.algorithm, recipe.budget, verifier)
         return lambda task: function.build(task, parts)
     if live.process is not None:
         return live.process
 
     def make(task: Task) -> Process[Any]:
-        return recipe.process.build(task, parts)
+        process = recipe.process.build(task, parts)
+        check_text(process, recipe.algorithm, verifier)
+        return process
 
     return make
-
-
-def _check_function(recipe: Recipe, live: Live) -> None:
-    """A plain function gives whole answers and no token counts: refuse what needs more."""
-    if not isinstance(live.process, Function):
-        return
-    method = recipe.algorithm.name()
-    if not recipe.algorithm.whole_samples:
-        raise Incompatible(
-            explain(
-                f"{method!r} moves answers on step by step, and a plain function only gives whole ones.",
-                got=repr(live.process.generate),
-                expected="a process that can continue a text",
-                remedy="Use a method over whole answers such as 'best-of-n' or 'vote', or an engine that continues texts.",
-            )
-        )
-    unmeasured = sorted(set(recipe.budget.limits()) - set(MEASURED))
-    if unmeasured:
-        raise Incompatible(
-            explain(
-                "The budget limits what nobody can count of a plain function.",
-                got=", ".join(unmeasured),
-                expected="limits on " + ", ".join(MEASURED),
-                remedy=f"For example {Budget(calls=16)!r}.",
-            )
-        )

@@ -22,10 +22,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -39,13 +39,10 @@ from outthink.core.process import Advance, Process
 from outthink.core.rows import as_index
 from outthink.core.task import Candidate, Feature, Message, Task
 from outthink.numerics.types import IntArray, SeedArray
-
-Generate = Callable[..., Any]
-Takes = Literal["prompt", "prompts", "messages", "task"]
+from outthink.recipes.function_signature import Generate, Takes, read_signature
 
 CALL = Cost(calls=1)
 MEASURED = ("calls", "verifier_calls", "seconds")
-EXPECTED = "generate(prompt) or generate(prompt, seed), batched generate(prompts, seeds), or messages or task in place of prompt"
 
 
 @dataclass(frozen=True)
@@ -73,7 +70,7 @@ class Function:
                     remedy="Leave it out for 8.",
                 )
             )
-        takes, seeded = _signature(self.generate)
+        takes, seeded = read_signature(self.generate)
         object.__setattr__(self, "takes", takes)
         object.__setattr__(self, "seeded", seeded)
 
@@ -150,8 +147,6 @@ class FunctionProcess(Process[Answers]):
         return Answers(tuple(text for part in parts for text in part.texts))
 
     async def view(self, states: Answers, wants: frozenset[Feature]) -> list[Candidate]:
-        if wants:
-            raise unseen(wants)
         return [
             Candidate(
                 content=text or "",
@@ -241,51 +236,3 @@ def _spread(value: Any, n: int) -> list[str | Failure | Unanswered]:
         got = f"{len(value)} values" if isinstance(value, Sequence) and not isinstance(value, str) else repr(value)[:80]
         return [Failure("ValueError", f"The batched function returned {got}; expected a list of {n} texts.")] * n
     return [_text(one) for one in value]
-
-
-def refuse(parameters: str) -> SettingsError:
-    """The error for a signature that is none of the known ones."""
-    return SettingsError(
-        explain(
-            "The function's parameters are none that Function knows.",
-            got=parameters,
-            expected=EXPECTED,
-            remedy="Wrap it in a lambda or a function of that form.",
-        )
-    )
-
-
-def _signature(generate: Generate) -> tuple[Takes, bool]:
-    try:
-        signature = inspect.signature(generate)
-    except (TypeError, ValueError):
-        raise refuse("a signature that cannot be read") from None
-    kinds = inspect.Parameter
-    named = {
-        p.name: p for p in signature.parameters.values() if p.kind not in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)
-    }
-    seed = next((named.pop(name) for name in ("seed", "seeds") if name in named), None)
-    first = next((p for p in named.values() if p.kind is not kinds.KEYWORD_ONLY), None)
-    needed = [p for p in named.values() if p is not first and p.default is kinds.empty]
-    if first is None or needed or (seed is not None and seed.kind is kinds.POSITIONAL_ONLY):
-        raise refuse(str(signature))
-    takes: Takes = "prompt"
-    if first.name in ("messages", "task", "prompts"):
-        takes = first.name  # type: ignore[assignment]
-    elif (seed is not None and seed.name == "seeds") or "[str]" in str(first.annotation):
-        takes = "prompts"
-    if seed is not None and (seed.name == "seeds") != (takes == "prompts"):
-        raise refuse(str(signature))
-    return takes, seed is not None
-
-
-def unseen(wants: frozenset[Feature]) -> Incompatible:
-    """The error for a verifier that looks at more than the text."""
-    return Incompatible(
-        explain(
-            "This verifier looks at what a plain function does not show.",
-            got=", ".join(sorted(wants)),
-            expected="a verifier of the text alone",
-            remedy="Give another verifier, such as verifier=your_function, or a method without one, such as 'vote'.",
-        )
-    )

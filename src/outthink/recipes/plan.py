@@ -96,7 +96,9 @@ def plan(
     if budget is not None:
         base = replace(base, budget=Budget.parse(budget) if isinstance(budget, str) else _budget(budget))
     # Last, so that a method that is changed as well keeps the size asked for.
-    last = [*changes, *([("algorithm.n", n)] if n is not None else [])]
+    last: list[str | tuple[str, Any]] = [*changes]
+    if n is not None:
+        last.append(("algorithm.n", n))
     where = "The recipe" if recipe is None and method is None else f"Recipe {_called(recipe or method)!r}"
     return Plan(override(override(base, flags, where=where), last, where=where), live)
 

@@ -40,8 +40,12 @@ BASES: Mapping[Kind, type[Tagged]] = {
 }
 
 BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
-    "engine": {"local": "outthink.engines.local:Local", "scripted": "outthink.engines.scripted:Scripted"},
-    "process": {"text": "outthink.text:Text"},
+    "engine": {
+        "local": "outthink.engines.local.settings:Local",
+        "scripted": "outthink.engines.scripted:Scripted",
+        "openai": "outthink.engines.openai.settings:Openai",
+    },
+    "process": {"text": "outthink.text.settings:Text"},
     "algorithm": {
         "best-of-n": "outthink.search.best_of_n:BestOfN",
         "vote": "outthink.search.vote:Vote",

@@ -41,8 +41,6 @@ class Shown(Rows):
 class StoredSamples(Process[Shown]):
     """Samples of one task, revealed whole."""
 
-    step_wise = False
-
     def __init__(self, samples: Sequence[StoredSample]) -> None:
         self._samples = tuple(samples)
         self._given = 0
@@ -50,6 +48,10 @@ class StoredSamples(Process[Shown]):
     @property
     def exact(self) -> bool:
         return True
+
+    @property
+    def step_wise(self) -> bool:
+        return False
 
     async def start(self, seeds: SeedArray) -> Shown:
         """The next samples of the pool. Raises `Incompatible` when it has not so many."""

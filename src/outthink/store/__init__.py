@@ -8,7 +8,7 @@ from outthink.store.errors import NoSuchRun, StoreError
 from outthink.store.location import data_folder, store_url
 from outthink.store.recorder import Recorder
 from outthink.store.retention import Removed
-from outthink.store.solving import solve_stored
+from outthink.store.solving import solve_in_session, solve_stored
 from outthink.store.store import Store
 from outthink.store.stored import RunLine, StoredRun
 
@@ -21,6 +21,7 @@ __all__ = [
     "StoreError",
     "StoredRun",
     "data_folder",
+    "solve_in_session",
     "solve_stored",
     "store_url",
 ]

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from outthink.core.errors import explain, nearest
 from outthink.core.events import AnyEvent
+from outthink.core.key import Key
 from outthink.core.task import Candidate, Task
 from outthink.store.contents import content_hash, unpack, unpack_features
 from outthink.store.errors import NoSuchRun
@@ -131,6 +132,12 @@ def read_scores(connection: sa.Connection, number: int) -> dict[int, float | Non
     """What the verifier said of each node of the run itself; None is no opinion."""
     own = sa.select(scores.c.node, scores.c.value).where(scores.c.run == number, scores.c.name == "")
     return {row.node: row.value for row in connection.execute(own.order_by(scores.c.node))}
+
+
+def read_key(connection: sa.Connection, line: RunLine) -> Key:
+    """The root of a run's randomness."""
+    written = connection.execute(sa.select(details.c.key_path).where(details.c.run == line.number)).scalar_one()
+    return Key(line.seed, tuple(msgspec.json.decode(written)))
 
 
 def last_checkpoint(connection: sa.Connection, number: int) -> Resumption | None:

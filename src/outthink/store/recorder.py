@@ -4,7 +4,7 @@
     session = Session.open(seed=0, sinks=[recorder], name=recorder.id)
     recorder.watch(session)
     result = await search.solve(task, session, on_step=recorder.on_step)       # with recording(engine, recorder.replies)
-    await recorder.ended(result)
+    await recorder.ended(result)                                               # `solve_stored` does all this
 
 Nothing here waits for the database: events gather in memory, and each step hands its events, contents, scores and checkpoint to the
 store's writer as one piece, which becomes part of one transaction. So what is stored is always the state after some whole step.
@@ -23,6 +23,7 @@ import sqlalchemy as sa
 
 from outthink.core.errors import explain
 from outthink.core.events import AnyEvent, Charged, Scored
+from outthink.core.key import Key
 from outthink.core.result import Result, Stop
 from outthink.core.session import Session
 from outthink.core.solver import Snapshot
@@ -57,13 +58,17 @@ class Recorder:
 
     Attributes:
         id: the run's name in the store, and the name to give its session.
+        key: the root of the run's randomness.
         replies: the reply log for `outthink.engines.recording.recording`.
         resume: the checkpoint to hand to `Search.solve`; None for a run that begins.
         seconds_before: seconds that the run had used before this process took it up.
     """
 
-    def __init__(self, writer: Writer, number: int, name: str, journal: Journal, at: Resumption | None = None) -> None:
+    def __init__(
+        self, writer: Writer, number: int, name: str, key: Key, journal: Journal, at: Resumption | None = None
+    ) -> None:
         self.id = name
+        self.key = key
         self.replies = journal
         self.resume = at.data if at else None
         self.seconds_before = at.seconds if at else 0.0

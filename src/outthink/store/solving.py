@@ -1,7 +1,7 @@
 """One search, solved while it is stored: opens the session, hands the search its checkpoint, writes the end.
 
     recorder = await store.begin(task, method=search.method, seed=0)
-    result = await solve_stored(search, task, recorder, seed=0)
+    result = await solve_stored(search, task, recorder)
 
 An engine whose replies are to survive a kill is wrapped with `outthink.engines.recording.recording(engine, recorder.replies)` first.
 """
@@ -9,13 +9,14 @@ An engine whose replies are to survive a kill is wrapped with `outthink.engines.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from outthink.core.cost import Budget
 from outthink.core.cut import Cut
-from outthink.core.events import Sink
+from outthink.core.events import Sink, Trace
 from outthink.core.result import Result
 from outthink.core.session import Session
-from outthink.core.settings import replace
+from outthink.core.settings import replace as changed
 from outthink.core.solver import Search
 from outthink.core.task import Task
 from outthink.store.recorder import Recorder
@@ -28,20 +29,30 @@ async def solve_stored(
     task: Task,
     recorder: Recorder,
     *,
-    seed: int,
     budget: Budget | None = None,
     sinks: Sequence[Sink] = (),
     cut: Cut | None = None,
 ) -> Result:
-    """The search's result, stored. A run that is resumed goes on after its checkpoint, and its time limit counts what it had used.
+    """The search's result, stored, in a session of its own with the key that the run began with.
 
-    Raises what the search raises, after it is stored, and `StoreError` when the store fails.
+    A run that is resumed goes on after its checkpoint, and its time limit counts what it had used. Raises what the search raises, after
+    it is stored, and `StoreError` when the store fails.
     """
     limits = _rest(budget, recorder.seconds_before)
-    session = Session.open(seed=seed, budget=limits, sinks=[recorder, *sinks], cut=cut, name=recorder.id)
-    recorder.watch(session)
+    session = Session.open(budget=limits, sinks=sinks, cut=cut)
+    session.key = recorder.key
     try:
-        result = await search.solve(task, session, resume=recorder.resume, on_step=recorder.on_step)
+        return await solve_in_session(search, task, recorder, session)
+    finally:
+        session.close()
+
+
+async def solve_in_session(search: Search, task: Task, recorder: Recorder, session: Session) -> Result:
+    """The same in a session that is open: its key, ledger, cut and sinks, under the name of the stored run."""
+    inner = replace(session, trace=Trace((recorder, *session.trace.sinks)), name=recorder.id)
+    recorder.watch(inner)
+    try:
+        result = await search.solve(task, inner, resume=recorder.resume, on_step=recorder.on_step)
         await recorder.ended(result)
     except Exception as error:
         recorder.failed(error)
@@ -51,12 +62,10 @@ async def solve_stored(
         # Cancelled: there is no time to wait for the database.
         recorder.failed(error)
         raise
-    finally:
-        session.close()
     return result
 
 
 def _rest(budget: Budget | None, used: float) -> Budget | None:
     if budget is None or budget.seconds is None or not used:
         return budget
-    return replace(budget, seconds=max(LEAST_SECONDS, budget.seconds - used))
+    return changed(budget, seconds=max(LEAST_SECONDS, budget.seconds - used))

@@ -23,6 +23,7 @@ import sqlalchemy as sa
 
 from outthink.core.errors import explain
 from outthink.core.events import AnyEvent
+from outthink.core.key import Key
 from outthink.core.task import Task
 from outthink.store import reading
 from outthink.store.database import Database
@@ -99,7 +100,7 @@ class Store:
         task: Task,
         *,
         method: str,
-        seed: int = 0,
+        seed: int | Key = 0,
         engine: str = "",
         recipe: Mapping[str, Any] | None = None,
         digest: str = "",
@@ -109,10 +110,13 @@ class Store:
 
         Args:
             method: the solver's name. `engine`: the engine's.
+            seed: the seed, or the key of a session inside another one.
             recipe, digest: the tables of the recipe and their digest, for `outthink run --resume`; none for a search made by hand.
             budget: the limits, `Budget.limits()`.
         """
+        key = seed if isinstance(seed, Key) else Key(seed)
         wide = {
+            "key_path": msgspec.json.encode(key.path).decode(),
             "task": _task_bytes(task),
             "recipe": msgspec.json.encode(dict(recipe or {})).decode(),
             "budget": msgspec.json.encode(dict(budget or {})).decode(),
@@ -130,7 +134,7 @@ class Store:
             "method": method,
             "digest": digest,
             "engine": engine,
-            "seed": str(seed),
+            "seed": str(key.entropy),
         }
 
         def insert(connection: sa.Connection) -> tuple[int, str]:
@@ -140,7 +144,7 @@ class Store:
             return number, name
 
         number, name = await self._writer.run(insert)
-        return Recorder(self._writer, number, name, Journal(self._writer, number, 0, {}))
+        return Recorder(self._writer, number, name, key, Journal(self._writer, number, 0, {}))
 
     async def resume(self, name: str, *, take_over: bool = False) -> Recorder:
         """A run that was killed, interrupted, failed or stopped by its budget, taken up after its last checkpoint.
@@ -171,7 +175,7 @@ class Store:
             connection.execute(cleared.values(result=None, error=None))
             kept = Journal.read(connection, found.number, step)
             journal = Journal(self._writer, found.number, step, kept)
-            return Recorder(self._writer, found.number, found.id, journal, at)
+            return Recorder(self._writer, found.number, found.id, reading.read_key(connection, found), journal, at)
 
         return await self._writer.run(claim)
 

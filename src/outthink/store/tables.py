@@ -54,6 +54,7 @@ details = sa.Table(
     METADATA,
     _run(),
     sa.Column("task", sa.LargeBinary, nullable=False),
+    sa.Column("key_path", AnyText, nullable=False),
     sa.Column("recipe", AnyText, nullable=False),
     sa.Column("budget", AnyText, nullable=False),
     sa.Column("version", sa.String(32), nullable=False),

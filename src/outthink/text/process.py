@@ -21,6 +21,7 @@ from outthink.core.ledger import Allowance
 from outthink.core.process import Advance, Completable, Perturbable, Process, Revisable, Rewindable
 from outthink.core.task import Candidate, Feature, Task
 from outthink.engines.engine import Continuation, Engine, Request, Sampling, Tokenizer, Tokenizing, TokenPrompt, Wanted
+from outthink.engines.paid_failure import PaidFailure
 from outthink.numerics.types import FloatArray, IntArray, SeedArray
 from outthink.text import features
 from outthink.text.claims import grant
@@ -307,7 +308,10 @@ class TextProcess(Process[Texts], Revisable[Texts], Rewindable[Texts], Perturbab
         replies = await self.engine.generate([granted.requests[i] for i in slots], cut=allowance.cut)
         for i, reply in zip(slots, replies, strict=True):
             if isinstance(reply, Failure):
-                work.failures[i] = reply
+                work.failures[i] = Failure(reply.kind, reply.message, reply.status, reply.retryable)
+                if isinstance(reply, PaidFailure):
+                    work.cost = work.cost + reply.cost
+                    work.uncertain = work.uncertain + reply.uncertain
                 continue
             work.cost = work.cost + reply.cost
             work.uncertain = work.uncertain + reply.uncertain

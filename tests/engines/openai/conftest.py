@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from outthink.core import Cut
 from outthink.engines.openai import Openai, OpenAIEngine, Prices, connect, preset
 from outthink.engines.openai.abilities import Abilities
 from outthink.testing.openai_server import OpenAIServer, Personality, able_model
@@ -54,3 +56,25 @@ async def pair(
 @pytest.fixture(autouse=True)
 def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+
+async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait for something to happen at the other end of a socket; an error if it does not."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - the other side is a socket, which sets no event
+            await asyncio.sleep(0.002)
+
+
+def cut_when(condition: Callable[[], bool]) -> Cut:
+    """A cut that fires as soon as the condition holds."""
+    cut = Cut()
+
+    async def watch() -> None:
+        await until(condition)
+        cut.fire("seconds")
+
+    _WATCHING.append(asyncio.ensure_future(watch()))
+    return cut
+
+
+_WATCHING: list[asyncio.Future[None]] = []

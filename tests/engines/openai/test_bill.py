@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 
 import pytest
 
-from outthink.core import Cost, Cut, Message
+from outthink.core import Cost, Message
 from outthink.core.cost import total_of
 from outthink.engines import ChatPrompt, Generation, Request, StopReason, TextPrompt
 from outthink.engines.openai.abilities import Abilities
 from outthink.engines.openai.usage import Usage, read_usage, shares
 from outthink.engines.paid_failure import PaidFailure
 from outthink.testing.openai_server import Counters, Fault, Personality, every
-from tests.engines.openai.conftest import Pair, pair
+from tests.engines.openai.conftest import Pair, cut_when, pair, until
 
 COUNT = ChatPrompt((Message("user", "Count, please."),))
 LETTERS = ChatPrompt((Message("user", "Letters"),))
@@ -99,12 +98,11 @@ async def test_refused_attempts_cost_nothing_and_broken_replies_are_counted() ->
 async def test_a_cut_call_is_an_interval_that_holds_the_counter(preset: str) -> None:
     able = Abilities(stream="yes", stream_usage="yes", usage="yes", limits="yes")
     async with pair(Personality(token_seconds=0.01), preset=preset, assume=able) as both:
-        cut = Cut()
-        asyncio.get_running_loop().call_later(0.15, cut.fire, "seconds")
+        cut = cut_when(lambda: both.server.counters.output_tokens >= 4 * 4)
         got = await both.engine.generate(requests(4, max_tokens=100), cut=cut)
         assert all(isinstance(reply, Generation) and reply.stop is StopReason.CANCELLED for reply in got)
         assert all(isinstance(reply, Generation) and reply.estimated and reply.text for reply in got)
-        await asyncio.sleep(0.05)
+        await until(lambda: both.server.counters.in_flight == 0)
         assert inside(both)
         most = both.engine.uncertain().output_tokens
         assert most <= (4 * 17 if preset == "vllm" else 4 * 100)
@@ -116,8 +114,7 @@ async def test_finding_a_stop_string_here_closes_the_stream_and_bills_an_interva
         (reply,) = await both.engine.generate([Request(COUNT, seed=1, max_tokens=60, stop=("3",))])
         assert isinstance(reply, Generation)
         assert (reply.text, reply.stop, reply.stop_text) == ("1 2 ", StopReason.STOP, "3")
-        await asyncio.sleep(0.05)
-        assert both.server.counters.aborts == 1
+        await until(lambda: both.server.counters.aborts == 1)
         assert both.server.counters.output_tokens < 17
         assert inside(both)
 
@@ -147,10 +144,18 @@ async def test_money() -> None:
 
 def test_usage_is_read_in_every_form() -> None:
     assert read_usage({"prompt_tokens": 5, "completion_tokens": 3}) == Usage(5, 3)
-    assert read_usage({"input_tokens": 5, "output_tokens": 3, "input_tokens_details": {"cached_tokens": 9}}) == Usage(5, 3, 5)
+    assert read_usage({"input_tokens": 5, "output_tokens": 3, "input_tokens_details": {"cached_tokens": 9}}) == Usage(
+        5, 3, 5
+    )
     assert read_usage({"prompt_tokens": 5, "completion_tokens": 3, "prompt_tokens_details": None}) == Usage(5, 3)
     assert read_usage({"prompt_tokens": 5, "completion_tokens": 3, "prompt_cache_hit_tokens": 2}) == Usage(5, 3, 2)
-    for bad in (None, 7, {}, {"prompt_tokens": -1, "completion_tokens": 3}, {"prompt_tokens": True, "completion_tokens": 1}):
+    for bad in (
+        None,
+        7,
+        {},
+        {"prompt_tokens": -1, "completion_tokens": 3},
+        {"prompt_tokens": True, "completion_tokens": 1},
+    ):
         assert read_usage(bad) is None
 
 

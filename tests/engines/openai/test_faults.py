@@ -1,4 +1,4 @@
-"""Dead, refusing, slow and broken servers: the right failure, with status and the server's own words, never as content; and retries by count."""
+"""Dead, refusing, slow and broken servers: the right failure with status and words, never as content; retries by count."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from email.utils import formatdate
 
 import pytest
 
-from outthink.core import ContextOverflow, Cut, EngineClosed, Failure, Message
-from outthink.engines import ChatPrompt, Engine, Generation, Request, StopReason
-from outthink.engines.openai import HostLimits, Openai, Timeouts, connect
+from outthink.core import ContextOverflow, EngineClosed, Failure, Message
+from outthink.engines import ChatPrompt, Generation, Request, StopReason
+from outthink.engines.openai import HostLimits, Openai, OpenAIEngine, Timeouts, connect
 from outthink.engines.openai.calls import wait_seconds
 from outthink.engines.openai.failing import refusal, wait_of
 from outthink.testing.openai_server import Fault, Personality, every, first
-from tests.engines.openai.conftest import pair
+from tests.engines.openai.conftest import cut_when, pair, until
 
 HELLO = ChatPrompt((Message("user", "hello"),))
 
@@ -77,8 +77,7 @@ async def test_a_hanging_server_is_left_by_the_deadline(stream: str) -> None:
         assert isinstance(failure, Failure)
         assert failure.kind == "TimedOut"
         assert both.server.counters.requests == 1
-        await asyncio.sleep(0.02)
-        assert both.server.counters.in_flight == 0
+        await until(lambda: both.server.counters.in_flight == 0)
 
 
 async def test_a_slow_stream_is_not_a_hanging_one() -> None:
@@ -140,7 +139,9 @@ async def test_a_prompt_that_the_server_finds_too_long() -> None:
         assert both.server.counters.requests == 0
 
 
-@pytest.mark.parametrize("body", [b"", b"nonsense", b'{"detail": "x"}', b'{"error": "x"}', b"[1]", b"null", b'{"error": {"code": 7}}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"nonsense", b'{"detail": "x"}', b'{"error": "x"}', b"[1]", b"null", b'{"error": {"code": 7}}']
+)
 def test_error_bodies_of_any_form(body: bytes) -> None:
     error = refusal(418, body, {})
     assert "418" in str(error)
@@ -153,16 +154,15 @@ def test_error_bodies_of_any_form(body: bytes) -> None:
 @pytest.mark.parametrize("stream", ["always", "never"])
 async def test_a_cut_closes_every_connection_and_starts_no_call(stream: str) -> None:
     async with pair(Personality(token_seconds=0.02), limits=HostLimits(in_flight=8), stream=stream) as both:
-        cut = Cut()
-        asyncio.get_running_loop().call_later(0.12, cut.fire, "interrupt")
-        got = await both.engine.generate([hello(i, max_tokens=200) for i in range(12)], cut=cut)
+        counters = both.server.counters
+        cut = cut_when(lambda: counters.output_tokens >= 8 * 5)
+        got = await both.engine.generate([hello(i, max_tokens=100) for i in range(12)], cut=cut)
         begun = both.server.counters.requests
         assert [reply.stop for reply in got if isinstance(reply, Generation)] == [StopReason.CANCELLED] * 12
-        await asyncio.sleep(0.06)
-        counters = both.server.counters
+        await until(lambda: counters.open_connections == 0)
         assert counters.requests == begun == 8, "four were still waiting for a place"
         assert counters.aborts == 8
-        assert counters.in_flight == counters.open_connections == 0
+        assert counters.in_flight == 0
         assert both.engine.counters().calls == (8 if stream == "always" else 0)
         (reply,) = await both.engine.generate([hello()])
         assert isinstance(reply, Generation), "the pool is whole after the cut"
@@ -170,38 +170,37 @@ async def test_a_cut_closes_every_connection_and_starts_no_call(stream: str) -> 
 
 async def test_a_cancelled_task_closes_its_connections_and_is_counted() -> None:
     async with pair(Personality(token_seconds=0.02)) as both:
-        task = asyncio.ensure_future(both.engine.generate([hello(i, max_tokens=200) for i in range(4)]))
-        await asyncio.sleep(0.12)
+        task = asyncio.ensure_future(both.engine.generate([hello(i, max_tokens=100) for i in range(4)]))
+        await until(lambda: both.server.counters.output_tokens >= 4 * 5)
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
         assert task.cancelled()
-        await asyncio.sleep(0.05)
+        await until(lambda: both.server.counters.open_connections == 0)
         assert both.server.counters.aborts == 4
-        assert both.server.counters.open_connections == 0
         assert both.engine.counters().calls == 4
         assert both.engine.uncertain().output_tokens > 0
 
 
 async def test_closing_ends_what_is_in_flight() -> None:
     async with pair(Personality(token_seconds=0.02)) as both:
-        task = asyncio.ensure_future(both.engine.generate([hello(max_tokens=200)]))
-        await asyncio.sleep(0.1)
+        task = asyncio.ensure_future(both.engine.generate([hello(max_tokens=100)]))
+        await until(lambda: both.server.counters.output_tokens >= 3)
         await both.engine.close()
         (reply,) = await task
         assert isinstance(reply, Generation)
         assert reply.stop is StopReason.CANCELLED
         with pytest.raises(EngineClosed):
             await both.engine.generate([hello()])
-        await asyncio.sleep(0.05)
-        assert both.server.counters.open_connections == 0
+        await until(lambda: both.server.counters.open_connections == 0)
 
 
 def test_one_engine_serves_several_loops() -> None:
     """The pool belongs to a loop; the engine does not."""
 
-    async def one(engine: Engine, seed: int) -> str:
+    async def one(engine: OpenAIEngine, seed: int) -> str:
         (reply,) = await engine.generate([hello(seed)])
+        await engine.leave_loop()
         assert isinstance(reply, Generation)
         return reply.text
 

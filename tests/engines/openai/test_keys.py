@@ -30,7 +30,13 @@ async def test_the_key_reaches_the_server_and_nothing_else(
         (reply,) = await both.engine.generate([HELLO])
         assert isinstance(reply, Generation)
         assert both.server.headers[0]["authorization"] == f"Bearer {KEY}"
-        seen = [repr(both.engine), repr(vars(both.engine)), both.engine.name, repr(reply), repr(both.engine.most([HELLO]))]
+        seen = [
+            repr(both.engine),
+            repr(vars(both.engine)),
+            both.engine.name,
+            repr(reply),
+            repr(both.engine.most([HELLO])),
+        ]
         seen += [repr(vars(value)) for value in vars(both.engine).values() if hasattr(value, "__dict__")]
         assert not [text for text in seen if KEY in text]
     assert KEY not in caplog.text
@@ -40,7 +46,9 @@ async def test_the_key_reaches_the_server_and_nothing_else(
 
 
 @pytest.mark.parametrize("kind", ["status", "error-body"])
-async def test_a_server_that_repeats_the_key_cannot_make_us_print_it(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_that_repeats_the_key_cannot_make_us_print_it(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MY_KEY", KEY)
     fault = Fault(kind, status=401, text=f"Incorrect key: {KEY}")  # type: ignore[arg-type]
     async with pair(Personality(key=KEY, faults=every(1, fault)), key_env="MY_KEY") as both:

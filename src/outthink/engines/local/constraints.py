@@ -42,10 +42,15 @@ class Grammars:
 
     def __init__(self, pieces: Sequence[bytes], special: Sequence[int], ends: Sequence[int], encode: Any) -> None:
         try:
-            import llguidance  # noqa: PLC0415  # heavy, and only for constrained replies
+            import llguidance  # heavy, and only for constrained replies
         except ImportError:
             raise Incompatible(
-                explain("Constrained replies need llguidance.", got="no package 'llguidance'", expected="llguidance>=1.9", remedy=INSTALL)
+                explain(
+                    "Constrained replies need llguidance.",
+                    got="no package 'llguidance'",
+                    expected="llguidance>=1.9",
+                    remedy=INSTALL,
+                )
             ) from None
         self._matcher = llguidance.LLMatcher
         wrapper = llguidance.TokenizerWrapper(_Vocabulary(pieces, special, ends[0], encode))
@@ -55,7 +60,9 @@ class Grammars:
 
     def matcher(self, constraint: Constraint) -> Matcher:
         """A fresh matcher. Raises `SettingsError` for a constraint that cannot be read."""
-        return Matcher(self._compiled(msgspec.json.encode(constraint), constraint_text(constraint)).deep_copy(), self._size)
+        return Matcher(
+            self._compiled(msgspec.json.encode(constraint), constraint_text(constraint)).deep_copy(), self._size
+        )
 
     def _compile(self, _key: bytes, grammar: str) -> Any:
         matcher = self._matcher(self._tokenizer, grammar, log_level=0)
@@ -73,7 +80,7 @@ class Grammars:
 
 def constraint_text(constraint: Constraint) -> str:
     """The constraint as a grammar of llguidance."""
-    from llguidance import LLMatcher  # noqa: PLC0415  # heavy, and only for constrained replies
+    from llguidance import LLMatcher  # heavy, and only for constrained replies
 
     if isinstance(constraint, Choice):
         options = " | ".join(json.dumps(option, ensure_ascii=False) for option in constraint.options)
@@ -100,5 +107,7 @@ class Matcher:
     def accept(self, token: int) -> bool:
         """Go on by `token`; whether nothing may follow any more."""
         if not self._matcher.consume_token(token):
-            raise EngineError(f"The constraint refused a token that it allowed: {self._matcher.get_error().strip()[:300]}")
+            raise EngineError(
+                f"The constraint refused a token that it allowed: {self._matcher.get_error().strip()[:300]}"
+            )
         return bool(self._matcher.is_stopped())

@@ -31,7 +31,7 @@ from outthink.engines.local.declarations import (
     WHEEL_VERSION,
 )
 
-SPIN: Final = "20000"
+SPIN: Final = "1000"
 SPIN_SETTINGS: Final = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "KMP_BLOCKTIME")
 INSTALL: Final = "Install it with `pip install 'outthink[local]'`, or name a model behind an API instead."
 
@@ -114,7 +114,7 @@ def let_threads_sleep(environment: MutableMapping[str, str]) -> bool:
 @functools.cache
 def _open(path: Path) -> Library:
     try:
-        import cffi  # noqa: PLC0415  # heavy, and only needed here
+        import cffi  # heavy, and only needed here
     except ImportError:
         raise ModelMissing(
             explain("The embedded engine needs cffi.", got="no package 'cffi'", expected="cffi>=2", remedy=INSTALL)
@@ -127,7 +127,9 @@ def _open(path: Path) -> Library:
         lib = ffi.dlopen(str(path))
     except OSError as error:
         raise Incompatible(
-            explain("This file cannot be loaded as a library.", got=f"{path}: {error}", expected="libllama", remedy=INSTALL)
+            explain(
+                "This file cannot be loaded as a library.", got=f"{path}: {error}", expected="libllama", remedy=INSTALL
+            )
         ) from None
     version = check(ffi, lib, path)
     # One callback for the life of the process: the library may log from any thread until it exits.

@@ -19,7 +19,7 @@ import numpy as np
 
 from outthink.core.errors import EngineError, Incompatible, ModelMissing, explain
 from outthink.engines.local.backend import StepBatch, StepOutput, TokenArray
-from outthink.engines.local.declarations import F16, FLASH_ATTENTION_ON, MAX_SEQUENCES
+from outthink.engines.local.declarations import FLASH_ATTENTION_ON, MAX_SEQUENCES
 from outthink.engines.local.library import Library
 from outthink.engines.local.settings import Local
 
@@ -166,7 +166,9 @@ class LlamaBackend:
         # With hidden states on, the library gives logits of every row.
         rows = total if batch.hidden else len(wanted)
         logits = self._view(self._lib.llama_get_logits(self._context), rows, self.vocabulary)
-        hidden = self._view(self._lib.llama_get_embeddings(self._context), rows, self.model.width) if batch.hidden else None
+        hidden = (
+            self._view(self._lib.llama_get_embeddings(self._context), rows, self.model.width) if batch.hidden else None
+        )
         chosen = np.flatnonzero(batch.wanted)
         places = chosen if batch.hidden else np.searchsorted(wanted, chosen)
         if len(places) < rows:
@@ -197,7 +199,8 @@ class LlamaBackend:
         parameters.n_ctx = cells
         parameters.n_batch = parameters.n_ubatch = self.rows
         parameters.n_seq_max = self.sequences + 2
-        parameters.n_outputs_max_per_seq = 0
+        parameters.n_outputs_max = max(self.rows, self.sequences + 2)
+        parameters.n_outputs_max_per_seq = self.rows
         parameters.n_threads = parameters.n_threads_batch = settings.thread_count()
         parameters.flash_attn_type = FLASH_ATTENTION_ON
         parameters.kv_unified = True

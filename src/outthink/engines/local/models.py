@@ -75,7 +75,12 @@ def known(name: str) -> KnownModel:
             return model
     names = [model.name for model in KNOWN]
     raise ModelMissing(
-        explain("No such model is known.", got=name, expected=" or ".join(names) + ", or the path of a GGUF file", remedy=nearest(name, names))
+        explain(
+            "No such model is known.",
+            got=name,
+            expected=" or ".join(names) + ", or the path of a GGUF file",
+            remedy=nearest(name, names),
+        )
     )
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from outthink.core.errors import SettingsError, explain
+from outthink.core.errors import EngineError, SettingsError, explain
 from outthink.engines.engine import Sampling
 from outthink.engines.local.backend import LogitArray
 
@@ -48,6 +48,8 @@ class Processors:
             values, penalty = row[seen], self._sampling.repetition_penalty
             values = np.where(values > 0, values / penalty, values * penalty)
             row[seen] = values - self._sampling.presence_penalty - self._sampling.frequency_penalty * times
+        if row.max() == -np.inf:
+            raise EngineError("Logit bias and constraint together forbid every token.")
 
     def accept(self, token: int) -> bool:
         """Take note of a sampled token; whether a constraint says that the reply is complete."""
@@ -71,7 +73,10 @@ def check_bias(sampling: Sampling, vocabulary: int) -> None:
         if np.isnan(value) or value == np.inf:
             raise SettingsError(
                 explain(
-                    "A logit bias cannot be this number.", got=value, expected="a number, or -inf to forbid a token", remedy="Correct it."
+                    "A logit bias cannot be this number.",
+                    got=value,
+                    expected="a number, or -inf to forbid a token",
+                    remedy="Correct it.",
                 )
             )
 

@@ -140,6 +140,15 @@ class Scheduler:
             for job in jobs:
                 job.cancelled = True
 
+    def cancel_all(self) -> None:
+        """End everything now, with what it has. Only when no step is under way."""
+        with self._lock:
+            for job in [*self._running, *self._queue]:
+                job.cancelled = True
+            gone = self._drop_cancelled(closing=True)
+        for job in gone:
+            job.finish()
+
     def fail_all(self, error: BaseException) -> None:
         """End everything with a failure; nothing of it is billed."""
         with self._lock:
@@ -158,6 +167,7 @@ class Scheduler:
         began = time.perf_counter()
         with self._lock:
             finished = self._drop_cancelled()
+            self._tidy()
             self._admit()
             batch, shares = self._plan()
         planned = time.perf_counter()
@@ -170,12 +180,11 @@ class Scheduler:
         sampled = time.perf_counter()
         with self._lock:
             for job, error in broken:
-                self._remove(job)
-                self._refund(job, error)
+                self._break(job, error)
                 finished.append(job)
             for at, drawn in enumerate(draws):
-                if drawn.job.failure is None:
-                    self._settle(drawn.job, int(tokens[at]), float(log_probs[at]))
+                if drawn.job.failure is None and not self._settled(drawn.job, int(tokens[at]), float(log_probs[at])):
+                    finished.append(drawn.job)
             finished += self._collect_finished()
             self._count(began, planned, decoded, absorbed, sampled)
         for job in finished:
@@ -190,19 +199,25 @@ class Scheduler:
 
     # -- who is served ----------------------------------------------------------------------------------------------
 
-    def _drop_cancelled(self) -> list[Job]:
+    def _drop_cancelled(self, *, closing: bool = False) -> list[Job]:
+        # A job that only waits for its last hidden state is let through: it ends with this very step.
         waiting = [job for job in self._queue if job.cancelled]
         self._queue.remove(waiting)
         for job in waiting:
             self._promises.forget_waiting(job)
             self._forget_awaited(job)
-        running = [job for job in self._running if job.cancelled and job.stop is None]
+        running = [job for job in self._running if job.cancelled and (job.stop is None or closing)]
         for job in running:
             self._bill_partial(job)
             self._remove(job)
         for job in (*waiting, *running):
-            job.stop = StopReason.CANCELLED
+            job.stop = job.stop or StopReason.CANCELLED
         return [*waiting, *running]
+
+    def _tidy(self) -> None:
+        """Clean up when dead cells, which attention still walks through, have become more than the living."""
+        if self._residence.dead > max(DEAD_CELLS, 2 * self._residence.held):
+            self._clean_up()
 
     def _admit(self) -> None:
         """Fill free places in turn, as far as cells reach. After an interruption nothing is admitted until something finished."""
@@ -282,7 +297,11 @@ class Scheduler:
         self._residence.open(job.sequence, tokens)
 
     def _leader(
-        self, job: Job, sequences: np.ndarray, shared: np.ndarray, cap: int  # type: ignore[type-arg]
+        self,
+        job: Job,
+        sequences: np.ndarray,
+        shared: np.ndarray,
+        cap: int,  # type: ignore[type-arg]
     ) -> tuple[Job | None, int]:
         """The earlier running job that is going to have the longest beginning of `job`, and how long it is."""
         by_sequence = {other.sequence: other for other in self._running[: self._running.index(job)]}
@@ -351,15 +370,14 @@ class Scheduler:
         return [*one, *more]
 
     def _follow_on(self) -> None:
-        """Jobs whose leader has come far enough, or has gone, go on by themselves."""
+        """Jobs whose leader has come far enough go on by themselves."""
         for job in self._running:
             leader = job.leader
             if leader is None:
                 continue
-            gone = leader.sequence < 0 or leader.stop is not None
-            if gone or self._residence.computed[leader.sequence] >= min(job.target, len(job.content) - 1):
-                if not gone and job.same_prompt(leader):
-                    continue
+            if job.target == len(job.content) and job.same_prompt(leader):
+                continue
+            if self._residence.computed[leader.sequence] >= min(job.target, len(job.content) - 1):
                 self._attach(job)
 
     def _absorb(self, shares: list[_Share], output: StepOutput | None) -> list[_Draw]:
@@ -439,7 +457,7 @@ class Scheduler:
                     job.processors.apply(logits[at])
                 except (EngineError, SettingsError) as error:
                     broken.append((job, error))
-                    logits[at] = raw[at]
+                    logits[at] = 0
         uniforms = np.array([job.rng.random() for job in jobs])
         tokens = draw(logits, Rules.of([job.order.sampling for job in jobs]), uniforms)
         log_probs = np.zeros(len(jobs))
@@ -455,6 +473,19 @@ class Scheduler:
             return output.logits
         rows = [drawn.job.ready if drawn.job.ready is not None else _row(output, drawn.row) for drawn in draws]
         return np.stack(rows)
+
+    def _settled(self, job: Job, token: int, log_prob: float) -> bool:
+        try:
+            self._settle(job, token, log_prob)
+        except EngineError as error:
+            self._break(job, error)
+            return False
+        return True
+
+    def _break(self, job: Job, error: BaseException) -> None:
+        """One job fails alone."""
+        self._remove(job)
+        self._refund(job, error)
 
     def _settle(self, job: Job, token: int, log_prob: float) -> None:
         """Give `job` its next token and see whether it ends."""
@@ -500,9 +531,16 @@ class Scheduler:
         if self._residence.computed[job.sequence] == 0:
             self._residence.release(job.sequence)
         job.sequence = -1
+        self._let_go(job)
         retained = self._residence.retained()
         for sequence in retained[: max(0, len(retained) - self.limits.retained)].tolist():
             self._forget(sequence)
+
+    def _let_go(self, leader: Job) -> None:
+        """Those who waited for `leader` go on without it."""
+        for job in self._running:
+            if job.leader is leader:
+                self._attach(job)
 
     def _forget(self, sequence: int) -> None:
         self._backend.shorten(sequence, 0)
@@ -512,10 +550,9 @@ class Scheduler:
     def _make_room(self, needed: int) -> None:
         """Free at least one cell more: forget what is retained, clean up dead cells, or interrupt the youngest request."""
         retained = self._residence.retained()
-        if len(retained) > 0:
-            if self._residence.reclaims or self._residence.dead == 0:
-                self._forget(int(retained[0]))
-                return
+        if self._residence.reclaims and len(retained) > 0:
+            self._forget(int(retained[0]))
+            return
         if not self._residence.reclaims and (self._residence.dead > 0 or len(retained) > 0):
             self._clean_up()
             return
@@ -535,6 +572,7 @@ class Scheduler:
         self._queue.put_back(job)
         self._hold = True
         self._statistics.preempted += 1
+        self._let_go(job)
 
     def _clean_up(self) -> None:
         """Start from an empty cache; running jobs compute theirs again, sharing what they share."""
@@ -553,6 +591,7 @@ class Scheduler:
     def _bill_input(self, job: Job) -> None:
         if not job.input_billed:
             job.input_billed = True
+            job.reached = max(job.reached, job.input_size)
             self._forget_awaited(job)
             self._charge(job, Cost(input_tokens=job.input_size, cached_input_tokens=job.input_size - job.billable))
 
@@ -570,8 +609,8 @@ class Scheduler:
         job.failure = Failure.of(error)
 
     def _forget_awaited(self, job: Job) -> None:
-        if not job.settled_first:
-            job.settled_first = True
+        if job.awaited:
+            job.awaited = False
             self._promises.forget_awaited(job)
 
 

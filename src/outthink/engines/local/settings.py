@@ -71,10 +71,10 @@ class Local(EngineSettings):
             )
 
     def open(self) -> LocalEngine:
-        """The engine; one that is open with the same settings is shared. Raises `ModelMissing` or `Incompatible`."""
-        from outthink.engines.local.shared import open_local  # noqa: PLC0415  # loads the library
+        """A new engine; the caller closes it. Raises `ModelMissing` or `Incompatible`."""
+        from outthink.engines.local.engine import LocalEngine  # only who opens one needs it
 
-        return open_local(self)
+        return LocalEngine(self)
 
     def thread_count(self) -> int:
         """Threads of the arithmetic: as set, else the cores that this process may run on."""

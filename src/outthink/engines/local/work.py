@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -62,6 +62,9 @@ class Job:
         billable: uncached input that it pays for, fixed when it was submitted.
         sequence: its place in the cache while it is running, else -1.
         leader: the job whose computation it waits for, to share the first `target` tokens.
+        ready: logits after its prompt that were remembered, so that nothing need be computed.
+        paid, reached: prompt tokens computed at its own expense; the furthest position that it has computed.
+        awaited: whether others may still count on the logits after its prompt.
     """
 
     def __init__(self, order: Order, done: Callable[[Job], None], processors: Processors | None = None) -> None:
@@ -88,6 +91,7 @@ class Job:
         self.failure: Failure | None = None
         self.cancelled = False
         self.finished = False
+        self.awaited = True
         self.sequence = -1
         self.leader: Job | None = None
         self.target = 0
@@ -125,8 +129,3 @@ class Job:
         if not self.finished:
             self.finished = True
             self._done(self)
-
-
-def following(jobs: Sequence[Job], leader: Job) -> list[Job]:
-    """Jobs that wait for `leader`."""
-    return [job for job in jobs if job.leader is leader]

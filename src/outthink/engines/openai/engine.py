@@ -166,6 +166,10 @@ class OpenAIEngine(Engine):
             results.update(zip(call.slots, found, strict=True))
         return [results[i] for i in range(len(requests))]
 
+    async def leave_loop(self) -> None:
+        """Close the connections that belong to the running loop; the engine stays open. For loops that end before the engine does."""
+        await self._transport.leave_loop()
+
     async def close(self) -> None:
         self._closed = True
         for loop, task in list(self._running):

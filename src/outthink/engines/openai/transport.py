@@ -24,6 +24,7 @@ from outthink.engines.openai.failing import BrokenReply, TimedOut, Unreachable, 
 from outthink.engines.openai.secret import KeyAuth, Secret
 
 _LONGEST_ERROR_BODY = 1 << 16
+_PATIENCE_SECONDS = 2.0
 _HERE = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -44,7 +45,8 @@ class Transport:
         self._base = base_url.rstrip("/")
         self._secret = secret
         self._timeouts = timeouts
-        self._limits = httpx.Limits(max_connections=in_flight, max_keepalive_connections=in_flight)
+        # How many are open at once is the gate's business: a pool that waits by itself would hide it.
+        self._limits = httpx.Limits(max_connections=None, max_keepalive_connections=in_flight)
         self._headers = {"user-agent": "outthink", **headers}
         self._pools: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = (
             weakref.WeakKeyDictionary()
@@ -77,7 +79,7 @@ class Transport:
         whole, idle = self._timeouts.whole, self._timeouts.idle
         async with self._guarded(), asyncio.timeout(whole), self._send(path, body, idle=idle) as reply:
             if "text/event-stream" in reply.headers.get("content-type", ""):
-                yield self._events(reply)
+                yield events_of(reply)
             else:
                 # The server ignored that a stream was wanted.
                 yield _only(await self._document(reply))
@@ -92,7 +94,16 @@ class Transport:
             if loop is here:
                 await pool.aclose()
             elif loop.is_running():
-                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(pool.aclose(), loop))
+                # That loop may end before it gets to it; its sockets then go with it.
+                closing = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(pool.aclose(), loop))
+                await asyncio.wait([closing], timeout=_PATIENCE_SECONDS)
+
+    async def leave_loop(self) -> None:
+        """Close the pool of this loop only."""
+        with self._lock:
+            pool = self._pools.pop(asyncio.get_running_loop(), None)
+        if pool is not None:
+            await pool.aclose()
 
     def scrubbed(self, error: EngineError) -> EngineError:
         """The error with the key taken out of its message."""
@@ -141,16 +152,6 @@ class Transport:
             raise error
         return document
 
-    async def _events(self, reply: httpx.Response) -> AsyncIterator[Any]:
-        held = b""
-        async for data in reply.aiter_bytes():
-            *lines, held = (held + data).split(b"\n")
-            for line in lines:
-                if (found := _data(line)) is not None:
-                    yield found
-        if (found := _data(held)) is not None:
-            yield found
-
     @asynccontextmanager
     async def _guarded(self) -> AsyncIterator[None]:
         """Errors of the wire become ours, without the key in them."""
@@ -186,6 +187,18 @@ class Transport:
             expected="a server that accepts connections",
             remedy="Start it, or correct base_url.",
         )
+
+
+async def events_of(reply: httpx.Response) -> AsyncIterator[Any]:
+    """The documents of an event stream, and "[DONE]" where it stands. Raises `BrokenReply`."""
+    held = b""
+    async for data in reply.aiter_bytes():
+        *lines, held = (held + data).split(b"\n")
+        for line in lines:
+            if (found := _data(line)) is not None:
+                yield found
+    if (found := _data(held)) is not None:
+        yield found
 
 
 async def _only(document: Any) -> AsyncIterator[Any]:

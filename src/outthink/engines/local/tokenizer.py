@@ -1,0 +1,101 @@
+"""The model's own tokenizer, by the library, and its chat template.
+
+A user's text never becomes control tokens: `encode` reads the template's markup only where `special` is set, and `chat` encodes what people
+wrote apart from what the template wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from outthink.core.errors import EngineError
+from outthink.core.task import Message
+from outthink.engines.engine import Tokenizer
+from outthink.engines.local.chat import ChatTemplate
+from outthink.engines.local.llama import LlamaModel
+
+PIECE_BYTES = 64
+
+
+class LocalTokenizer(Tokenizer):
+    """Tokenizer of an open model. Usable from several threads: the library's vocabulary is only read."""
+
+    def __init__(self, model: LlamaModel) -> None:
+        self._ffi, self._lib, self._vocab = model.library.ffi, model.library.lib, model.vocab
+        self.size = model.vocabulary
+        self._ends = frozenset(t for t in range(self.size) if self._lib.llama_vocab_is_eog(self._vocab, t))
+        self._controls = frozenset(t for t in range(self.size) if self._lib.llama_vocab_is_control(self._vocab, t))
+        self._pieces: dict[int, bytes] = {}
+        self._begin = int(self._lib.llama_vocab_bos(self._vocab))
+        self._adds_begin = bool(self._lib.llama_vocab_get_add_bos(self._vocab)) and self._begin >= 0
+        source = model.chat_template()
+        self._template = (
+            None if source is None else ChatTemplate(source, self._mark(self._begin), self._mark(self._end()))
+        )
+
+    @property
+    def end_tokens(self) -> frozenset[int]:
+        return self._ends
+
+    @property
+    def controls(self) -> frozenset[int]:
+        """Tokens that are markup, not text."""
+        return self._controls
+
+    @property
+    def end(self) -> int:
+        """The end token that a constraint closes a reply with."""
+        return self._end()
+
+    @property
+    def opening(self) -> tuple[int, ...]:
+        """What the model expects before any raw text: its begin token, or nothing."""
+        return (self._begin,) if self._adds_begin else ()
+
+    def encode(self, text: str, *, special: bool = False) -> tuple[int, ...]:
+        data = text.encode()
+        size = len(data) + 8
+        while True:
+            buffer = self._ffi.new("llama_token[]", size)
+            count = int(self._lib.llama_tokenize(self._vocab, data, len(data), buffer, size, False, special))
+            if count >= 0:
+                return tuple(buffer[0:count])
+            if -count <= size:
+                raise EngineError(f"llama.cpp could not tokenize a text of {len(data)} bytes.")
+            size = -count
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        return b"".join(map(self.piece, tokens)).decode("utf-8", "replace")
+
+    def piece(self, token: int) -> bytes:
+        """The bytes of one token; none for control tokens."""
+        found = self._pieces.get(token)
+        if found is None:
+            found = self._pieces[token] = self._piece(token)
+        return found
+
+    def chat(self, messages: Sequence[Message], *, prefix: str = "") -> tuple[int, ...]:
+        if self._template is None:
+            raise EngineError("This model has no chat template. Use a text prompt.")
+        tokens: list[int] = []
+        for part in self._template.parts(messages):
+            tokens += self.encode(part.text, special=part.markup)
+        return (*tokens, *self.encode(prefix))
+
+    def _piece(self, token: int, *, special: bool = False) -> bytes:
+        if token < 0 or token >= self.size or (token in self._controls and not special):
+            return b""
+        size = PIECE_BYTES
+        while True:
+            buffer = self._ffi.new("char[]", size)
+            count = int(self._lib.llama_token_to_piece(self._vocab, token, buffer, size, 0, special))
+            if count >= 0:
+                return bytes(self._ffi.buffer(buffer, count))
+            size = -count
+
+    def _end(self) -> int:
+        end = int(self._lib.llama_vocab_eos(self._vocab))
+        return end if end in self._ends else min(self._ends, default=-1)
+
+    def _mark(self, token: int) -> str:
+        return self._piece(token, special=True).decode("utf-8", "replace")

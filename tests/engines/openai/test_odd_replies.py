@@ -1,0 +1,146 @@
+"""Whatever a server sends, the engine answers with a generation or a failure: no exception, no hang, no text that cannot be written."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from outthink.core import Failure, Message
+from outthink.engines import ChatPrompt, Generation, Request
+from outthink.engines.openai.drafts import Reply, first_stop, mended
+from outthink.engines.openai.failing import BackendError, BrokenReply
+from outthink.engines.openai.reading import complete, read_event, read_whole
+from outthink.engines.openai.transport import decoded, events_of
+from outthink.testing.openai_server import Fault, Personality, every
+from tests.engines.openai.conftest import pair
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4),
+    max_leaves=12,
+)
+NAMES = st.sampled_from(
+    [
+        "choices", "index", "message", "delta", "content", "text", "finish_reason", "usage", "prompt_tokens", "output",
+        "completion_tokens", "logprobs", "token", "logprob", "tokens", "token_logprobs", "top_logprobs", "reasoning",
+        "stop_reason", "token_ids", "type", "response", "status", "incomplete_details", "output_text", "error",
+    ]
+)  # fmt: skip
+WORDS = st.sampled_from(
+    ["message", "response.completed", "response.output_text.delta", "reasoning", "failed", "length"]
+)
+SHAPED = st.recursive(
+    st.none() | st.integers(-3, 9) | st.floats(allow_nan=False) | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=5),
+    max_leaves=20,
+)
+APIS = st.sampled_from(["chat", "completions", "responses"])
+HELLO = Request(ChatPrompt((Message("user", "hello"),)), seed=1, max_tokens=100)
+
+
+@given(APIS, st.lists(JSON | SHAPED, min_size=1, max_size=4))
+@settings(max_examples=150, deadline=None)
+def test_any_document_is_read_or_refused(api: Any, documents: list[Any]) -> None:
+    for read in (read_whole, read_event):
+        reply = Reply()
+        with contextlib.suppress(BackendError):
+            for document in documents:
+                read(api, document, reply)
+            complete(reply)
+        for draft in reply.drafts.values():
+            (draft.text + draft.reasoning).encode()
+            assert len(draft.names) == len(draft.log_probs) == len(draft.others)
+            assert all(value <= 0 for value in draft.log_probs)
+
+
+@given(st.binary(max_size=60))
+@settings(max_examples=150, deadline=None)
+def test_any_bytes_are_json_or_a_broken_reply(body: bytes) -> None:
+    with contextlib.suppress(BrokenReply):
+        decoded(body)
+
+
+def test_deep_nesting_and_half_pairs() -> None:
+    with pytest.raises(BackendError):
+        decoded(b"[" * 100_000)
+    halves = [decoded(b'{"text": "\\ud83d"}')["text"], decoded(b'{"text": "\\ude42"}')["text"]]
+    assert mended("".join(halves)) == "\N{SLIGHTLY SMILING FACE}"
+    assert mended(halves[0]) == "�"
+
+
+@given(st.text(max_size=40), st.lists(st.text(min_size=1, max_size=3), max_size=3))
+@settings(max_examples=150, deadline=None)
+def test_the_first_stop_string(text: str, stops: list[str]) -> None:
+    at, stop = first_stop(text, stops)
+    assert (at >= 0) == any(s in text for s in stops)
+    if at >= 0:
+        assert text[at:].startswith(stop)
+        assert not any(s in text[: at + len(stop) - 1] and text.find(s) < at for s in stops)
+
+
+ODD = [
+    "line\u2028separator\u2029and\x85next\x0bvertical\x0cform\r\nfeed",
+    "\N{FAMILY} 🧑‍🚀 ﷽ é e\u0301 \u202eright to left",
+    "data: [DONE]\n\ndata: {}",
+    "x" * 20_000,
+    "\x00\x01\ufeff\uffff",
+    "",
+]
+
+
+@pytest.mark.parametrize("stream", ["always", "never"])
+@pytest.mark.parametrize("text", ODD, ids=["lines", "signs", "events", "huge", "control", "empty"])
+async def test_odd_texts_arrive_as_they_are(text: str, stream: str) -> None:
+    async with pair(Personality(faults=every(1, Fault("odd-text", text=text))), stream=stream) as both:
+        asked = Request(HELLO.prompt, seed=1, max_tokens=max(1, len(text)))
+        if len(text) > 1000 and stream == "always":
+            asked = Request(HELLO.prompt, seed=1, max_tokens=500)
+        (reply,) = await both.engine.generate([asked])
+        if text:
+            assert isinstance(reply, Generation)
+            assert reply.text == text[: asked.max_tokens]
+        else:
+            assert isinstance(reply, Generation | Failure)
+
+
+PIECES = [b"data: ", b"{", b'"choices"', b": [", b'{"delta": {"content": "\xc3', b"\xa9", b'"}}]}', b"\n", b"\n\n"]
+PIECES += [b"[DONE]", b"event: x\n", b"\r\n", b": note\n"]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=14))
+@settings(max_examples=60, deadline=None)
+def test_any_stream_of_bytes(parts: list[bytes]) -> None:
+    """Fed through the real transport, in these very pieces."""
+
+    async def stream() -> Any:
+        for part in parts:
+            yield part
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"content-type": "text/event-stream"}, content=stream())
+
+    async def main() -> None:
+        async with (
+            httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client,
+            client.stream("GET", "http://x/") as got,
+        ):
+            reply = Reply()
+            with contextlib.suppress(BackendError):
+                async for event in events_of(got):
+                    read_event("chat", event, reply)
+                complete(reply)
+
+    asyncio.run(main())
+
+
+def test_errors_can_be_written() -> None:
+    with pytest.raises(BackendError) as error:
+        read_whole("chat", {"choices": "\udc80"}, Reply())
+    assert msgspec.json.encode(str(error.value).encode("utf-8", "replace").decode())
