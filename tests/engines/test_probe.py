@@ -12,7 +12,7 @@ from outthink.core import EngineError, Message
 from outthink.core.settings import replace
 from outthink.engines import ChatPrompt, Continuation, Generation, Request
 from outthink.engines.openai import Abilities, Openai, connect
-from outthink.engines.probe import ProbeLimits, Probed, forget, probe, recorded
+from outthink.engines.probe import Probed, ProbeLimits, forget, probe, recorded
 from outthink.engines.probe_record import folder, load, place, save
 from outthink.testing.openai_server import Fault, OpenAIServer, Personality, first
 
@@ -90,7 +90,8 @@ async def test_the_record_is_the_truth(name: str) -> None:
 async def test_every_combination_of_three_quirks(seed: Any, most: int, n: Any) -> None:
     async with OpenAIServer(personality=Personality(seed=seed, most_log_probs=most, n=n)) as server:
         found = (await probe(settings_for(server))).abilities
-        assert (found.seeds, found.most_log_probs, found.n) == ("yes" if seed == "yes" else "no", most, "yes" if n == "yes" else "no")  # fmt: skip
+        truth = {"yes": "yes", "ignored": "no"}
+        assert (found.seeds, found.most_log_probs, found.n) == (truth[seed], most, truth[n])
 
 
 async def test_a_status_proves_nothing() -> None:

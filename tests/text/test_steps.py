@@ -218,6 +218,15 @@ def test_a_character_split_over_two_tokens() -> None:
     assert state.log_prob == -3.0
 
 
+def test_a_backend_that_goes_on_behind_the_end_is_cut_there() -> None:
+    reader = Reader(Delimiter(text="b"), (), lambda tokens: "".join(map(chr, tokens)).replace("\0", ""), frozenset({0}))
+    reply = Generation("", StopReason.LENGTH, Cost(output_tokens=4), tokens=(97, 0, 98, 99), log_probs=(-1.0,) * 4)
+    taken = reader.take(Partial(tokens=()), reply, Asked(whole=False, wanted=4, granted=4, room=99))
+    assert isinstance(taken, Taken)
+    state = taken.state
+    assert (state.text, state.tokens, state.stop, state.log_prob, taken.short) == ("a", (97, 0), "end", -2.0, False)
+
+
 async def test_a_backend_that_hides_its_tokens_fails_its_slots() -> None:
     process = process_of(saying("a", cls=DeafAndSecretive), stepper=Delimiter(text="\n"))
     got = await advance(process, await begun(process, 2, 0))

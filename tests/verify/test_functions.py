@@ -200,6 +200,9 @@ def test_what_a_function_says_of_itself() -> None:
         LogMap.ODDS,
         False,
     )
+    by_word = as_verifier(len, kind="step-reward", log_map="probability").spec
+    assert by_word.kind is ScoreKind.STEP_REWARD
+    assert by_word.log_map is LogMap.PROBABILITY
     verifier = Arithmetic()
     assert as_verifier(verifier) is verifier
 

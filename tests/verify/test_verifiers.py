@@ -103,10 +103,17 @@ async def test_exact_compares_by_the_kind_of_answer() -> None:
     words = Exact().build(Parts(answer=Plain()))
     assert await values(words, answers("paris", "rome"), Task(reference="Paris")) == [1, 0]
     fields = Exact(answer=JsonFields(fields=("a",))).build(Parts(answer=Plain()))
-    assert await values(fields, answers('{"a": 1.0}', '{"a": 2}'), Task(reference='{"a": 1, "b": 3}')) == [1, 0]
-    formulas = Exact(answer=Symbolic()).build(Parts())
+    assert await values(fields, texts('so {"a": 1.0}', '{"a": 2}'), Task(reference='{"a": 1, "b": 3}')) == [1, 0]
+    formulas = Exact().build(Parts(answer=Symbolic()))
     assert await values(formulas, answers("(x+1)^2", "x^2"), Task(reference="x^2+2x+1")) == [1, 0]
     assert not formulas.spec.local
+
+
+async def test_exact_looks_in_the_text_where_nobody_has_found_an_answer_by_its_rules() -> None:
+    said = [Candidate(content="It costs $3.", answer=None), Candidate(content="It costs $3.", answer="it costs $3")]
+    assert await values(Exact().build(Parts()), said[:1], Task(reference="3")) == [1]
+    assert await values(Exact(answer=Numeric()).build(Parts(answer=Plain())), said, Task(reference="3")) == [1, 1]
+    assert await values(Exact().build(Parts(answer=Plain())), said, Task(reference="3")) == [0, 0]
 
 
 async def test_exact_within_a_tolerance() -> None:

@@ -15,9 +15,12 @@ from outthink.cli.lazy import Group
     cls=Group,
     members={
         "run": "outthink.cli.run:run",
+        "inspect": "outthink.cli.inspect:inspect",
+        "runs": "outthink.cli.runs:runs",
         "recipes": "outthink.cli.recipes:recipes",
         "models": "outthink.cli.models:models",
         "demo": "outthink.cli.demo:demo",
+        "doctor": "outthink.cli.doctor:doctor",
     },
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from outthink.cli.lazy import INTERRUPTED
 from outthink.cli.questions import Asked, read
+from outthink.cli.storage import store_option
 from outthink.core.cost import Budget
 
 if TYPE_CHECKING:
     from outthink.recipes.most import Most
     from outthink.recipes.plan import Plan
 
-REFUSED, NO_ANSWER = 1, 3
+REFUSED = 1
 
 
 @click.command()
@@ -54,7 +54,16 @@ REFUSED, NO_ANSWER = 1, 3
     "--json", "as_json", is_flag=True, help="Print the whole result as JSON, and nothing else on standard output."
 )
 @click.option("--dry-run", is_flag=True, help="Print what would run and the most that it can cost; spend nothing.")
+@click.option(
+    "--resume", metavar="RUN", help="Take up a stored run that was killed, interrupted, or stopped by its budget."
+)
+@click.option("--take-over", is_flag=True, help="With --resume: even if its process may still live.")
+@click.option("--record", metavar="PATH", help="Keep every reply in a file, to replay the run without its model.")
+@store_option
+@click.option("--no-store", is_flag=True, help="Do not store the run.")
+@click.pass_context
 def run(
+    context: click.Context,
     question: str | None,
     file: str | None,
     jsonl: bool,
@@ -68,11 +77,16 @@ def run(
     seed: int,
     as_json: bool,
     dry_run: bool,
+    resume: str | None,
+    take_over: bool,
+    record: str | None,
+    where: str | None,
+    no_store: bool,
 ) -> None:
     """Search for the best answer to QUESTION under a budget.
 
     The question is the argument, a file or standard input. The answer goes to standard output, the bill to standard error. Ctrl-C ends
-    the search and prints the best answer so far.
+    the search and prints the best answer so far. The run is stored; `outthink inspect` shows it.
 
     Exit status: 0 answered; 1 refused or failed, also in part of a file; 2 misused options; 3 the budget ended before there was any answer;
     130 Ctrl-C.
@@ -80,6 +94,13 @@ def run(
     from outthink.recipes.plan import plan
 
     limits = None if budget is None else Budget.parse(budget)
+    if resume is not None:
+        from outthink.cli.one import resume_one
+
+        _refuse_all_but(context, {"resume", "take_over", "budget", "as_json", "where"})
+        sys.exit(resume_one(resume, budget=limits, as_json=as_json, where=where, take_over=take_over))
+    if take_over:
+        raise click.UsageError("--take-over goes with --resume RUN.")
     made = plan(method=method, model=model, verifier=verifier, answer=answer, budget=limits, n=n, changes=changes)
     asked = read(question, file, jsonl=jsonl)
     for message in asked.bad:
@@ -90,35 +111,21 @@ def run(
     if asked.many:
         from outthink.cli.many import solve_lines
 
-        sys.exit(solve_lines(made, asked, seed))
-    sys.exit(_solve_one(made, asked, seed, as_json))
+        if record is not None:
+            raise click.UsageError("--record keeps one question's run; a file of tasks has many.")
+        sys.exit(solve_lines(made, asked, seed, where=where, keep=not no_store))
+    from outthink.cli.one import solve_one
+
+    sys.exit(solve_one(made, asked.tasks[0], seed, as_json=as_json, where=where, keep=not no_store, record=record))
 
 
-def _solve_one(made: Plan, asked: Asked, seed: int, as_json: bool) -> int:
-    from outthink.cli.progress import Progress
-    from outthink.core.cut import Cut
-    from outthink.core.result import Result, Stop
-    from outthink.recipes.background import BACKGROUND
-    from outthink.recipes.solving import solve_task
-
-    with Progress(made.recipe.budget, 1) as progress:
-
-        async def work(cut: Cut) -> Result:
-            return await solve_task(made, asked.tasks[0], seed=seed, sinks=[progress], cut=cut)
-
-        result = BACKGROUND.run(work)
-    for message in (*progress.said, *result.degraded):
-        click.echo(f"outthink: {message}", err=True)
-    if as_json:
-        click.echo(result.to_json())
-    elif result.answer is not None:
-        click.echo(result.answer)
-    click.echo(result.summary(), err=True)
-    if result.answer is None:
-        click.echo("outthink: there is no answer: nothing finished within the budget.", err=True)
-    if result.stop is Stop.INTERRUPTED:
-        return INTERRUPTED
-    return 0 if result.answer is not None else NO_ANSWER
+def _refuse_all_but(context: click.Context, allowed: set[str]) -> None:
+    """A resumed run has its question, method and seed already: name what cannot be said again."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.name not in allowed and source is not click.core.ParameterSource.DEFAULT:
+            said = parameter.human_readable_name if isinstance(parameter, click.Argument) else parameter.opts[0]
+            raise click.UsageError(f"{said} cannot be changed on --resume; only --budget can.")
 
 
 def _rehearse(made: Plan, asked: Asked, as_json: bool) -> None:

@@ -1,8 +1,8 @@
 """Seeded problems that are worked step by step, and the worked examples that show a small model how.
 
     sums = KINDS["sums"]
-    draw(sums, n=40, key=Key(1).child("problems"))[0].question      # "27 + 16 + 7"
-    worked_examples(sums)[0].answer                                 # "12 + 9 = 21\\n21 + 30 = 51\\nAnswer: 51"
+    draw(sums, n=40, key=Key(1).child("problems"))[0].question      # "17 + 20 + 14"
+    worked_examples(sums)[0].answer                                 # "10 + 12 = 22\\n22 + 18 = 40\\nAnswer: 40"
 
 One equation stands on each line, so that a step of a search is one equation. Problems are distinct, and never among the worked examples.
 """
@@ -73,7 +73,7 @@ class Kind(ABC):
 class Sums(Kind):
     """Three numbers from 2 to `highest`, added from left to right."""
 
-    highest: int = 30
+    highest: int = 20
     name: str = "sums"
     title: str = "sums of three numbers"
 

@@ -36,11 +36,11 @@ def accuracy_table(summary: Summary) -> Table:
     table = Table(
         title=f"{wording.heading(summary)}: accuracy", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
     )
-    table.add_column("method", min_width=24, max_width=28)
+    table.add_column("method", min_width=18, max_width=28)
     table.add_column("solved", justify="right")
     table.add_column("95%", justify="right", no_wrap=True)
     for name in BASELINES:
-        table.add_column(f"against {name}", max_width=13)
+        table.add_column(f"against {name}", max_width=11)
     for row in summary.rows:
         cells = {
             a.baseline: Text(f"{wording.difference(a)}\n{wording.points(a)}", "" if a.shown else "dim")

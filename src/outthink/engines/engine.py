@@ -223,6 +223,11 @@ class Tokenizer(ABC):
     @abstractmethod
     def end_tokens(self) -> frozenset[int]: ...
 
+    @property
+    def opening(self) -> tuple[int, ...]:
+        """What the model expects before raw text: its begin token, or nothing. A chat template brings its own."""
+        return ()
+
     @abstractmethod
     def encode(self, text: str, *, special: bool = False) -> tuple[int, ...]:
         """Token ids; `special`: whether markup of the template is read as control tokens (never for a user's text)."""

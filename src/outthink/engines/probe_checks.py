@@ -21,7 +21,7 @@ import msgspec
 
 from outthink.engines.openai.abilities import Known, PrefixWay
 from outthink.engines.openai.body import continued
-from outthink.engines.openai.drafts import Draft
+from outthink.engines.openai.drafts import Draft, Reply
 from outthink.engines.probe_asking import Asker, Heard, OutOfLimits
 
 COUNT = "Count from 1 to 9, with a space between the digits."
@@ -136,37 +136,37 @@ class Checks:
             self._set("tells_stop", "yes" if told else "no", "named" if told else "not named")
 
     async def _log_probs_and_seeds(self) -> None:
-        asked: dict[str, Any] = {"temperature": 1.0}
-        if self._asker.api != "responses":
-            asked["seed"] = 11
-        first, fields = await self._with_log_probs(asked)
+        seeded: dict[str, Any] = {} if self._asker.api == "responses" else {"seed": 11}
+        first, fields = await self._letters(seeded)
         if not first.ok:
             return
         self._reports.append((first, LENGTH))
-        if "seed" not in asked:
+        if not seeded:
             self._set("seeds", "no", "the interface has no seed")
-        else:
-            again = await self._ask(LETTERS, most=LENGTH, **asked, **fields)
-            other = await self._ask(LETTERS, most=LENGTH, **{**asked, "seed": 12}, **fields)
+        elif "seed" in fields:
+            again = await self._ask(LETTERS, most=LENGTH, **fields)
+            other = await self._ask(LETTERS, most=LENGTH, **{**fields, "seed": 12})
             self._seeded(first, again, other)
         if self.found.get("log_probs") == "yes":
-            sharper = await self._ask(LETTERS, most=1, **{**asked, "temperature": 0.5}, **fields)
-            self._law(first, sharper)
+            self._law(first, await self._ask(LETTERS, most=1, **{**fields, "temperature": 0.5}))
 
-    async def _with_log_probs(self, asked: Mapping[str, Any]) -> tuple[Heard, dict[str, Any]]:
-        """The letters with as many log-probabilities as the server grants; the fields that it took."""
-        told = ""
-        for wanted in (ALTERNATIVES, 5):
-            fields = _log_prob_fields(self._asker.api, wanted)
-            heard = await self._ask(LETTERS, most=LENGTH, **asked, **fields)
+    async def _letters(self, seeded: Mapping[str, Any]) -> tuple[Heard, dict[str, Any]]:
+        """Letters at temperature 1 with as many of the extra fields as the server takes, and those fields."""
+        api, told, heard = self._asker.api, "", Heard(Reply())
+        many, few = _log_prob_fields(api, ALTERNATIVES), _log_prob_fields(api, 5)
+        tries: list[dict[str, Any]] = [{**seeded, **many}, {**seeded, **few}, {**many}, {**seeded}, {}]
+        for extra in tries if seeded else [many, few, {}]:
+            fields = {"temperature": 1.0, **extra}
+            heard = await self._ask(LETTERS, most=LENGTH, **fields)
             if heard.ok:
-                self._aligned(heard)
+                if seeded and "seed" not in extra:
+                    self._set("seeds", "no", f"refused: {told}")
+                if extra.keys() & many.keys():
+                    self._aligned(heard)
+                else:
+                    self._set("log_probs", "no", f"refused: {told}")
                 return heard, fields
-            told = str(heard.error)
-        self._set("log_probs", "no", f"refused: {told}")
-        heard = await self._ask(LETTERS, most=LENGTH, **asked)
-        if not heard.ok and "seed" in asked:
-            self._set("seeds", "no", f"refused: {heard.error}")
+            told = told or str(heard.error)
         return heard, {}
 
     def _aligned(self, heard: Heard) -> None:

@@ -199,7 +199,8 @@ class RecordingEngine(Engine):
 
     def _is_apart(self, fresh: Sequence[Asked]) -> bool:
         """Whether requests cost the same apart as together. Then they are sent apart, so that none waits for the others to be kept."""
-        requests = [one.request for one in fresh]
+        # Without the promises made for them, which say already what the requests share.
+        requests = [replace(one.request, max_uncached=None) for one in fresh]
         try:
             return len(fresh) > 1 and self.engine.most(requests) == [self.engine.most([r])[0] for r in requests]
         except EngineError:

@@ -44,6 +44,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
         "local": "outthink.engines.local.settings:Local",
         "scripted": "outthink.engines.scripted:Scripted",
         "openai": "outthink.engines.openai.settings:Openai",
+        "recorded": "outthink.engines.recorded:Recorded",
     },
     "process": {"text": "outthink.text.settings:Text"},
     "algorithm": {

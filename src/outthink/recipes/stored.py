@@ -14,11 +14,11 @@ from typing import Any
 
 from outthink.core.cost import Budget
 from outthink.core.cut import Cut
-from outthink.core.errors import explain
+from outthink.core.errors import Failure, explain
 from outthink.core.events import Sink
 from outthink.core.result import Result
 from outthink.core.session import Session
-from outthink.core.solver import Solver
+from outthink.core.solver import Solver, solve_many
 from outthink.core.task import Task
 from outthink.engines.cassette import Cassette
 from outthink.engines.engine import Engine
@@ -28,6 +28,7 @@ from outthink.recipes.digest import digest
 from outthink.recipes.engines import Engines
 from outthink.recipes.plan import Plan
 from outthink.recipes.recipe import from_tables
+from outthink.recipes.solving import Each, Told
 from outthink.store.errors import StoreError
 from outthink.store.recorder import Recorder
 from outthink.store.solving import solve_in_session, solve_stored
@@ -37,7 +38,7 @@ from outthink.store.store import Store
 async def solve_and_store(
     plan: Plan,
     task: Task,
-    store: Store,
+    store: Store | None,
     *,
     seed: int = 0,
     sinks: Sequence[Sink] = (),
@@ -45,12 +46,33 @@ async def solve_and_store(
     engines: Engines | None = None,
     record: Path | None = None,
 ) -> Result:
-    """One task under the plan's budget, stored as a run whose name is `Result.run`."""
-    async with opened(plan, engines, record) as solver:
-        solver.store = store
+    """One task under the plan's budget, stored as a run whose name is `Result.run`; with `record` the store may be None."""
+    async with opened(plan, engines, record, store) as solver:
         session = Session.open(seed=seed, budget=plan.recipe.budget, sinks=sinks, cut=cut)
         try:
             return await solver.solve(task, session)
+        finally:
+            session.close()
+
+
+async def solve_and_store_many(
+    plan: Plan,
+    tasks: Sequence[Task],
+    store: Store,
+    *,
+    seed: int = 0,
+    sinks: Sequence[Sink] = (),
+    cut: Cut | None = None,
+    engines: Engines | None = None,
+    each: Each | None = None,
+) -> list[Result | Failure]:
+    """What `solve_tasks` does, with each task stored as a run of its own."""
+    if not tasks:
+        return []
+    async with opened(plan, engines, None, store) as solver:
+        session = Session.open(seed=seed, budget=plan.recipe.budget, sinks=sinks, cut=cut)
+        try:
+            return await solve_many(solver if each is None else Told(solver, each), tasks, session)
         finally:
             session.close()
 
@@ -80,7 +102,7 @@ async def resume_stored(
             )
         )
     plan = Plan(from_tables(found.recipe, f"Stored run {found.line.id}"))
-    async with opened(plan, engines, None) as solver:
+    async with opened(plan, engines, None, store) as solver:
         recorder = await store.resume(found.line.id, take_over=take_over)
         limits = budget or _limits(found.budget)
         async with solver.built(recorder) as built:
@@ -89,11 +111,11 @@ async def resume_stored(
 
 @dataclass
 class Storing(Solver):
-    """A solver that stores each task as a run; the engine is opened once, by whoever made it."""
+    """A solver that stores each task as a run (where there is a store); the engine is opened once, by whoever made it."""
 
     plan: Plan
     engine: Engine | None
-    store: Store | None = None
+    store: Store | None
 
     @property
     def method(self) -> str:
@@ -101,10 +123,11 @@ class Storing(Solver):
 
     async def solve(self, task: Task, session: Session) -> Result:
         recipe, live = self.plan.recipe, self.plan.live
+        if self.store is None:
+            async with build(recipe, live=replace(live, engine=self.engine)) as built:
+                return await built.solver.solve(task, session)
         # Parts that are objects cannot be stored: such a run cannot be resumed from its recipe.
         whole = live == Live()
-        if self.store is None:
-            raise StoreError("No store was given.")
         recorder = await self.store.begin(
             task,
             method=self.method,
@@ -132,7 +155,9 @@ class Storing(Solver):
 
 
 @asynccontextmanager
-async def opened(plan: Plan, engines: Engines | None, record: Path | None) -> AsyncIterator[Storing]:
+async def opened(
+    plan: Plan, engines: Engines | None, record: Path | None, store: Store | None
+) -> AsyncIterator[Storing]:
     """A storing solver with its engine open while the context lasts."""
     shared = engines or Engines(idle=0)
     async with AsyncExitStack() as stack:
@@ -143,7 +168,7 @@ async def opened(plan: Plan, engines: Engines | None, record: Path | None) -> As
         if record is not None and engine is not None:
             cassette = stack.enter_context(Cassette.append(record))
             engine = recording(engine, cassette)
-        yield Storing(plan, engine)
+        yield Storing(plan, engine, store)
 
 
 def _limits(stored: Mapping[str, float]) -> Budget:

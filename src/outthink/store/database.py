@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -123,20 +124,24 @@ def transient(error: BaseException) -> bool:
 def insert_or_skip(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
     """Insert rows; those whose key is there already are left as they are."""
     if rows:
-        connection.execute(_insert(connection, table).on_conflict_do_nothing(), rows)
+        connection.execute(_statement(connection.dialect.name, table, None), rows)
 
 
 def insert_or_replace(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
-    """Insert rows; those whose key is there already take the new values."""
+    """Insert rows, all with the same columns; those whose key is there already take the new values."""
     if rows:
-        statement = _insert(connection, table)
-        keys = [column.name for column in table.primary_key]
-        changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
+        connection.execute(_statement(connection.dialect.name, table, tuple(rows[0])), rows)
 
 
-def _insert(connection: sa.Connection, table: sa.Table) -> Any:
-    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+@cache
+def _statement(dialect: str, table: sa.Table, columns: tuple[str, ...] | None) -> Any:
+    """An insertion that replaces these columns where the key is there already; None: that leaves such rows alone."""
+    statement: Any = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+    if columns is None:
+        return statement.on_conflict_do_nothing()
+    keys = [column.name for column in table.primary_key]
+    changed = {name: statement.excluded[name] for name in columns if name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=changed)
 
 
 def _sqlite_settings(connection: Any, record: Any) -> None:

@@ -39,6 +39,18 @@ from outthink.store.writer import Writer
 CHECKPOINTS = 2
 """How many checkpoints of a live run are kept: the last, and the one before it in case the last is damaged."""
 
+SPENT = ("tokens", "calls", "verifier_calls", "denoiser_evals")
+
+# Statements are made once: making them costs more than running them.
+EVENTS = events.insert()
+OUTDATED = tuple(
+    table.delete().where(table.c.run == sa.bindparam("of"), table.c.step < sa.bindparam("oldest"))
+    for table in (checkpoints, replies)
+)
+_ONE = runs.update().where(runs.c.number == sa.bindparam("of"))
+STEPPED = _ONE.values(steps=sa.bindparam("step"))
+PROGRESSED = _ONE.values({name: sa.bindparam(name) for name in (*SPENT, "seconds", "updated")})
+
 Row = dict[str, Any]
 
 
@@ -79,7 +91,7 @@ class Recorder:
         self._session: Session | None = None
         self._contents_seen = 0
         self._failures = 0
-        self._spent: Row = {}
+        self._spent: Row = dict.fromkeys(SPENT, 0)
 
     def __call__(self, event: AnyEvent) -> None:
         """Take an event, as a sink of the session's trace."""
@@ -120,9 +132,9 @@ class Recorder:
             more = {"seconds": seconds, "hash": content_hash(data), "data": data}
             insert_or_replace(connection, checkpoints, [{**row, **more}])
             oldest = snapshot.step - CHECKPOINTS + 1
-            for table in (checkpoints, replies):
-                connection.execute(table.delete().where(table.c.run == self._number, table.c.step < oldest))
-            connection.execute(runs.update().where(runs.c.number == self._number).values(steps=snapshot.step))
+            for outdated in OUTDATED:
+                connection.execute(outdated, {"of": self._number, "oldest": oldest})
+            connection.execute(STEPPED, {"of": self._number, "step": snapshot.step})
 
         self._writer.post(step)
         self.replies.checkpoint(snapshot.step)
@@ -198,16 +210,15 @@ class Recorder:
         charged = [event for event in taken if isinstance(event, Charged)]
         if charged:
             last = charged[-1]
-            columns = ("tokens", "calls", "verifier_calls", "denoiser_evals")
-            self._spent = {name: getattr(last, name) for name in columns}
+            self._spent = {name: getattr(last, name) for name in SPENT}
         progress = {**self._spent, "seconds": self._seconds()}
 
         def write(connection: sa.Connection) -> None:
             if taken:
-                connection.execute(events.insert(), [self._event(first + i, e) for i, e in enumerate(taken)])
+                connection.execute(EVENTS, [self._event(first + i, e) for i, e in enumerate(taken)])
             self._keep(connection, [(self._below(name), candidate) for name, candidate in new])
             insert_or_replace(connection, scores, self._scores(taken))
-            connection.execute(self._row().values(**progress, updated=time.time()))
+            connection.execute(PROGRESSED, {"of": self._number, **progress, "updated": time.time()})
 
         return write
 

@@ -104,7 +104,10 @@ class TextProcess(Process[Texts], Revisable[Texts], Rewindable[Texts], Perturbab
         raw_text = Continuation.COMPLETION in engine.capabilities.continuations
         self._prompter = Prompter(task, self.settings, self.continuation, tokenizer, raw_text)
         self._reader = Reader(
-            self.settings.stepper, self.settings.stops, self._tokenizer.decode if self._tokenizer else None
+            self.settings.stepper,
+            self.settings.stops,
+            self._tokenizer.decode if self._tokenizer else None,
+            self._tokenizer.end_tokens if self._tokenizer else frozenset(),
         )
         wants: set[Wanted] = {"log_probs"} if self.settings.log_probs and engine.capabilities.log_probs else set()
         self._wants: frozenset[Wanted] = frozenset(wants | ({"hidden"} if self.settings.hidden else set()))

@@ -97,7 +97,7 @@ class Prompter:
         if revision not in self._tokens:
             plain = self.settings.format == "plain"
             self._tokens[revision] = (
-                self.tokenizer.encode(self.plain_text(revision))
+                (*self.tokenizer.opening, *self.tokenizer.encode(self.plain_text(revision)))
                 if plain
                 else self.tokenizer.chat(self.messages(revision))
             )

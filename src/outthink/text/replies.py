@@ -45,14 +45,16 @@ class Taken:
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads replies. `decode` is None where the backend deals in text."""
+    """Reads replies. `decode` is None where the backend deals in text; `ends` are the tokens that end a text."""
 
     stepper: Stepper
     stops: tuple[str, ...]
     decode: Decode | None = None
+    ends: frozenset[int] = frozenset()
 
     def take(self, before: Partial, reply: Generation, asked: Asked) -> Taken | Failure:
         """The state after `reply`, or why it cannot be used."""
+        reply = self._ended(reply)
         grown = self._grown(before, reply)
         if isinstance(grown, Failure):
             return grown
@@ -86,6 +88,16 @@ class Reader:
         limited = reply.stop is StopReason.LENGTH and asked.granted < asked.wanted
         short = not reason and not stepped and (limited or reply.stop is StopReason.CANCELLED)
         return Taken(state, short)
+
+    def _ended(self, reply: Generation) -> Generation:
+        """The reply up to its first end token, also where the backend went on."""
+        at = next((i for i, token in enumerate(reply.tokens or ()) if token in self.ends), None)
+        if at is None or reply.tokens is None:
+            return reply
+        log_probs = None if reply.log_probs is None else reply.log_probs[: at + 1]
+        whole = at + 1 == len(reply.tokens)
+        hidden = reply.hidden if whole else None
+        return replace(reply, tokens=reply.tokens[: at + 1], log_probs=log_probs, stop=StopReason.END, hidden=hidden)
 
     def _hides_the_end(self, reply: Generation) -> bool:
         """Whether the reply's end was drawn behind a delimiter without a token to show for it.

@@ -5,10 +5,12 @@ The reference is read by the same rules as the answers, so a whole worked soluti
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+import msgspec
 import numpy as np
 
 from outthink.core.component import AnswerSettings, Parts, VerifierSettings
@@ -38,7 +40,9 @@ class Exact(VerifierSettings):
 
     def build(self, parts: Parts) -> ExactVerifier:
         how: AnswerSettings = self.answer or parts.answer or Numeric()
-        return ExactVerifier(how, how.build(parts), Fraction(self.absolute), Fraction(self.relative))
+        # An answer that the process has found by other rules is looked for again in the text.
+        again = self.answer is not None and self.answer != parts.answer
+        return ExactVerifier(how, how.build(parts), Fraction(self.absolute), Fraction(self.relative), again)
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class ExactVerifier(Verifier):
     equivalence: Equivalence
     absolute: Fraction = Fraction(0)
     relative: Fraction = Fraction(0)
+    again: bool = False
 
     @property
     def spec(self) -> ScoreSpec:
@@ -68,7 +73,9 @@ class ExactVerifier(Verifier):
     async def score(self, candidates: Sequence[Candidate], task: Task) -> Scores:
         text = reference_of(task)
         answer = self.how.extract(text) or text
-        keys = await self.equivalence.keys([*candidates, Candidate(content=text, answer=answer)], task)
+        # A thread: a user's pattern may take its time.
+        found = await asyncio.to_thread(lambda: [self._found(candidate) for candidate in candidates])
+        keys = await self.equivalence.keys([*found, Candidate(content=text, answer=answer)], task)
         right = keys[-1]
         if right is None:
             raise Incompatible(
@@ -79,12 +86,18 @@ class ExactVerifier(Verifier):
                     remedy="Correct the reference, or set another [answer].",
                 )
             )
-        judged = [self._judge(c, key, right, answer) for c, key in zip(candidates, keys[:-1], strict=True)]
+        judged = [self._judge(c, key, right, answer) for c, key in zip(found, keys[:-1], strict=True)]
         return Scores(
             np.array([float(ok) for ok, _ in judged]),
             tuple(note for _, note in judged),
             Cost(verifier_calls=len(candidates)),
         )
+
+    def _found(self, candidate: Candidate) -> Candidate:
+        """The candidate with its answer, looked for in the text where nobody has."""
+        if isinstance(candidate.content, str) and (self.again or candidate.answer is None):
+            return msgspec.structs.replace(candidate, answer=self.how.extract(candidate.content))
+        return candidate
 
     def _judge(self, candidate: Candidate, key: Hashable | None, right: Hashable, reference: str) -> tuple[bool, str]:
         if key is None:

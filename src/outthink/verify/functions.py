@@ -108,11 +108,11 @@ class FunctionVerifier(Verifier):
 def as_verifier(
     function: Callable[..., Any] | Verifier,
     *,
-    kind: ScoreKind | None = None,
+    kind: ScoreKind | str | None = None,
     partial: bool = False,
     low: float = -np.inf,
     high: float = np.inf,
-    log_map: LogMap = LogMap.RAW,
+    log_map: LogMap | str = LogMap.RAW,
     wants: frozenset[Feature] = frozenset(),
     batched: bool | None = None,
     local: bool | None = None,
@@ -132,11 +132,11 @@ def as_verifier(
         return function
     signature = read_signature(function, batched=batched)
     spec = ScoreSpec(
-        kind=kind or (ScoreKind.PREFIX_VALUE if partial else ScoreKind.OUTCOME),
+        kind=ScoreKind(kind or (ScoreKind.PREFIX_VALUE if partial else ScoreKind.OUTCOME)),
         partial=partial,
         low=low,
         high=high,
-        log_map=log_map,
+        log_map=LogMap(log_map),
         wants=wants,
         local=not signature.awaited if local is None else local,
     )

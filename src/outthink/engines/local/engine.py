@@ -75,7 +75,8 @@ class LocalEngine(Engine, Tokenizing, ScoresContinuations):
         self._tokenizer = LocalTokenizer(self._model)
         self._backend = LlamaBackend(self._model, self.settings, cells=self._cells())
         if self.settings.deterministic:
-            probe_exactness(self._backend, self.settings.step_tokens)
+            subject = (file, file.stat().st_mtime_ns, library.path, self._backend.threads, self.settings.step_tokens)
+            probe_exactness(self._backend, self.settings.step_tokens, subject)
         self._context = min(self.settings.context or self._model.context, self._model.context, self._backend.cells)
         limits = Limits(
             places=self.settings.max_sequences,

@@ -142,7 +142,7 @@ def _open(path: Path) -> Library:
 def check(ffi: Any, lib: Any, path: Path) -> str:
     """The library's version; raises `Incompatible`, naming the first thing that differs from what was declared."""
     try:
-        version = ffi.string(lib.llama_version()).decode()
+        version = str(ffi.string(lib.llama_version()).decode())
         context, model = lib.llama_context_default_params, lib.llama_model_default_params
     except AttributeError as error:
         raise _other_build(path, got=f"a library without {error}", expected="every function that is declared") from None
@@ -170,7 +170,7 @@ def require(result: int, what: str) -> None:
 def _other_build(path: Path, *, got: str, expected: str) -> Incompatible:
     return Incompatible(
         explain(
-            f"The library {path.name!r} is another build of llama.cpp than this engine was written for; its structs may be laid out differently.",
+            f"The library {path.name!r} is another build of llama.cpp than this engine was written for.",
             got=got,
             expected=expected,
             remedy=INSTALL,

@@ -54,7 +54,7 @@ def draw(logits: LogitArray, rules: Rules, uniforms: FloatArray) -> IntArray:
         logits: nats, [n, vocabulary]; not changed. -inf forbids a token; at least one a row is finite.
         uniforms: in [0, 1), [n]; a greedy row does not use its own.
     """
-    best = logits.argmax(axis=1)
+    best: IntArray = logits.argmax(axis=1)
     drawn = np.flatnonzero(rules.temperature > 0)
     if len(drawn) == 0:
         return best
@@ -67,7 +67,7 @@ def draw(logits: LogitArray, rules: Rules, uniforms: FloatArray) -> IntArray:
     floor = rules.min_p[drawn]
     for i in np.flatnonzero((floor > 0) & ~limited):
         weights[i, weights[i] < floor[i]] = 0
-    tokens = best.copy()
+    tokens: IntArray = best.copy()
     free = np.flatnonzero(~limited)
     if len(free) > 0:
         chosen = weights if len(free) == len(weights) else weights[free]

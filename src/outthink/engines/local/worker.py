@@ -58,7 +58,7 @@ class Worker:
                     if self._closing:
                         break
                 self.scheduler.step()
-        except BaseException as error:  # whatever it was, those who wait must hear of it
+        except BaseException as error:  # noqa: BLE001  # whatever it was, those who wait must hear of it
             with self._wake:
                 self._broken = error
             self.scheduler.fail_all(EngineError(f"The embedded engine broke down: {type(error).__name__}: {error}"))

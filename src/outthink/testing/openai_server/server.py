@@ -136,6 +136,7 @@ class OpenAIServer:
         api = PATHS.get(request.path)
         missing = (api == "completions" and who.completions == "refused") or (api == "responses" and not who.responses)
         if api is None or missing or request.method != "POST":
+            self.counters.requests += 1
             raise Refused(404, f"There is nothing at {request.path}.", code="not_found")
         await self._generation(connection, api, request)
 

@@ -1,0 +1,163 @@
+"""Stored runs: how fast they are listed, inspected and written, and what a run takes on disk.
+
+    python benchmarks/store.py [--runs 10000] [--store URL]
+
+The baseline of listing and inspecting is an almost empty store (100 runs), measured in the same process: what a store of many runs
+costs more. The limit is a second for each at 10,000 runs. The command line's own start-up is measured apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from outthink.core import Search, Session, Task
+from outthink.search import ParticleFilter
+from outthink.store import Store, solve_stored
+from outthink.testing import FunctionOfContent, TokenChain
+
+LIMIT_SECONDS = 1.0
+STEPS, MEMBERS = 8, 8
+PROGRAM = "from outthink.cli.main import main; main()"
+
+
+def search() -> Search:
+    """A particle filter of 8 members over 8 steps, with a verifier that judges every step."""
+    chain = TokenChain("abcdefghijklmnopqrstuvwxyz", length=STEPS)
+    return Search(lambda task: chain, ParticleFilter(n=MEMBERS), FunctionOfContent(lambda text: -0.1 * text.count("a")))
+
+
+async def fill(store: Store, first: int, runs: int) -> float:
+    """Solve and store so many runs, 16 at a time; seconds."""
+    gate = asyncio.Semaphore(16)
+    made = search()
+
+    async def one(seed: int) -> None:
+        async with gate:
+            task = Task(prompt=f"What is the best string number {seed}?", id=str(seed))
+            recorder = await store.begin(task, method=made.method, seed=seed, engine="toy")
+            await solve_stored(made, task, recorder)
+
+    began = time.perf_counter()
+    await asyncio.gather(*(one(first + i) for i in range(runs)))
+    return time.perf_counter() - began
+
+
+async def unstored(runs: int) -> float:
+    """The same searches without a store; seconds."""
+    made = search()
+    began = time.perf_counter()
+    for seed in range(runs):
+        session = Session.open(seed=seed)
+        await made.solve(Task(prompt="?"), session)
+    return time.perf_counter() - began
+
+
+async def longest_hold(store: Store, runs: int) -> float:
+    """The longest that the event loop was held while runs were stored, in seconds, beyond the same without a store."""
+
+    async def gap(work: Callable[[], Any]) -> float:
+        longest, going = 0.0, True
+
+        async def watch() -> None:
+            nonlocal longest
+            last = time.perf_counter()
+            while going:
+                await asyncio.sleep(0)
+                now = time.perf_counter()
+                longest, last = max(longest, now - last), now
+
+        watcher = asyncio.create_task(watch())
+        await work()
+        going = False
+        await watcher
+        return longest
+
+    with_store = await gap(lambda: fill(store, 10**6, runs))
+    without = await gap(lambda: unstored(runs))
+    return with_store - without
+
+
+def median(work: Callable[[], Any], repeats: int = 5) -> float:
+    """Median seconds of some repeats."""
+    seconds = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - began)
+    return statistics.median(seconds)
+
+
+def commands(url: str) -> dict[str, float]:
+    """Median seconds of whole commands in a process of their own."""
+
+    def call(*words: str) -> Callable[[], Any]:
+        environment = {**os.environ, "OUTTHINK_STORE": url}
+        command = [sys.executable, "-c", PROGRAM, *words]
+        return lambda: subprocess.run(command, env=environment, check=True, capture_output=True)
+
+    named = {"runs list": ["runs", "list"], "runs list --all": ["runs", "list", "--all"], "inspect last": ["inspect"]}
+    named["--version (start-up alone)"] = ["recipes", "schema"]
+    return {name: median(call(*words), 3) for name, words in named.items()}
+
+
+def reading(store: Store) -> dict[str, float]:
+    """Median seconds of what a user asks a store."""
+    names = [line.id for line in store.runs(limit=None)]
+    some = [names[i] for i in np.linspace(0, len(names) - 1, 5).astype(int)]
+    return {
+        "list the last 20": median(lambda: store.runs()),
+        "list all": median(lambda: store.runs(limit=None)),
+        "inspect one": median(lambda: store.run(some[2])),
+        "inspect by the beginning of its name": median(lambda: store.run(some[1][:-1])),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=10_000)
+    parser.add_argument("--store", help="an empty store's URL; default: a SQLite file that is removed afterwards")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="outthink-bench-") as folder:
+        url = given.store or str(Path(folder) / "runs.sqlite")
+        with Store.open(url) as store:
+            empty = store.size()
+            first = min(100, given.runs)
+            asyncio.run(fill(store, 0, first))
+            small, few = store.size(), reading(store)
+            seconds = asyncio.run(fill(store, first, given.runs - first)) if given.runs > first else 0.0
+            size, many = store.size(), reading(store)
+            hold = asyncio.run(longest_hold(store, 50))
+            alone = asyncio.run(unstored(100)) / 100
+            print(f"{given.runs} runs in {store.name}; a run: {MEMBERS} members, {STEPS} steps, every step judged\n")
+        print(f"{'question':<40} {'100 runs':>10} {f'{given.runs} runs':>12} {'ratio':>7}")
+        for name, value in many.items():
+            print(f"{name:<40} {few[name] * 1e3:8.1f} ms {value * 1e3:9.1f} ms {value / few[name]:6.1f}x")
+        print()
+        each = seconds / max(1, given.runs - first)
+        print(f"storing a run: {each * 1e3:.1f} ms, against {alone * 1e3:.1f} ms for the same search unstored")
+        print(
+            f"growth: {(size - small) / max(1, given.runs - first) / 1024:.1f} KiB a run (empty store {empty / 1024:.0f} KiB)"
+        )
+        print(f"longest hold of the event loop while storing, beyond the search's own: {max(0.0, hold) * 1e3:.1f} ms\n")
+        whole = commands(url)
+        for name, value in whole.items():
+            print(f"outthink {name:<32} {value * 1e3:8.0f} ms")
+    slow = [name for name, value in {**many, **whole}.items() if value >= LIMIT_SECONDS and "--all" not in name]
+    print(f"\nunder {LIMIT_SECONDS:g} s each: {'yes' if not slow else 'NO: ' + ', '.join(slow)}")
+    sys.exit(1 if slow else 0)
+
+
+if __name__ == "__main__":
+    main()
