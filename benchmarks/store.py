@@ -64,31 +64,6 @@ async def unstored(runs: int) -> float:
     return time.perf_counter() - began
 
 
-async def longest_hold(store: Store, runs: int) -> float:
-    """The longest that the event loop was held while runs were stored, in seconds, beyond the same without a store."""
-
-    async def gap(work: Callable[[], Any]) -> float:
-        longest, going = 0.0, True
-
-        async def watch() -> None:
-            nonlocal longest
-            last = time.perf_counter()
-            while going:
-                await asyncio.sleep(0)
-                now = time.perf_counter()
-                longest, last = max(longest, now - last), now
-
-        watcher = asyncio.create_task(watch())
-        await work()
-        going = False
-        await watcher
-        return longest
-
-    with_store = await gap(lambda: fill(store, 10**6, runs))
-    without = await gap(lambda: unstored(runs))
-    return with_store - without
-
-
 def median(work: Callable[[], Any], repeats: int = 5) -> float:
     """Median seconds of some repeats."""
     seconds = []
@@ -108,7 +83,7 @@ def commands(url: str) -> dict[str, float]:
         return lambda: subprocess.run(command, env=environment, check=True, capture_output=True)
 
     named = {"runs list": ["runs", "list"], "runs list --all": ["runs", "list", "--all"], "inspect last": ["inspect"]}
-    named["--version (start-up alone)"] = ["recipes", "schema"]
+    named["--help (start-up alone)"] = ["--help"]
     return {name: median(call(*words), 3) for name, words in named.items()}
 
 
@@ -138,7 +113,6 @@ def main() -> None:
             small, few = store.size(), reading(store)
             seconds = asyncio.run(fill(store, first, given.runs - first)) if given.runs > first else 0.0
             size, many = store.size(), reading(store)
-            hold = asyncio.run(longest_hold(store, 50))
             alone = asyncio.run(unstored(100)) / 100
             print(f"{given.runs} runs in {store.name}; a run: {MEMBERS} members, {STEPS} steps, every step judged\n")
         print(f"{'question':<40} {'100 runs':>10} {f'{given.runs} runs':>12} {'ratio':>7}")
@@ -150,7 +124,7 @@ def main() -> None:
         print(
             f"growth: {(size - small) / max(1, given.runs - first) / 1024:.1f} KiB a run (empty store {empty / 1024:.0f} KiB)"
         )
-        print(f"longest hold of the event loop while storing, beyond the search's own: {max(0.0, hold) * 1e3:.1f} ms\n")
+        print()
         whole = commands(url)
         for name, value in whole.items():
             print(f"outthink {name:<32} {value * 1e3:8.0f} ms")

@@ -43,5 +43,8 @@ STORE = tempfile.TemporaryDirectory(prefix="outthink-tests-")
 def pytest_configure(config: pytest.Config) -> None:
     # No test, and no command that a test runs, writes into the store of whoever runs the tests.
     os.environ["OUTTHINK_STORE"] = str(Path(STORE.name) / "runs.sqlite")
-    if not hasattr(config, "workerinput"):  # xdist's workers print nothing
+    if hasattr(config, "workerinput"):
+        # Two workers with two threads each on two cores wait for each other at every barrier of the arithmetic.
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+    else:  # xdist's workers print nothing
         config.pluginmanager.register(FolderSeconds(), "folder-seconds")

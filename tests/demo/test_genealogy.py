@@ -62,6 +62,19 @@ def test_each_node_shows_what_its_step_added() -> None:
     assert nodes[0].text == ""
 
 
+def test_a_step_that_only_ends_the_text_adds_nothing() -> None:
+    events: list[AnyEvent] = [
+        Started(run=RUN, nodes=(0,)),
+        Advanced(run=RUN, parents=(0,), nodes=(1,), done=(False,)),
+        Advanced(run=RUN, parents=(1,), nodes=(2,), done=(True,)),
+    ]
+    family = genealogy(
+        RUN, events, {(RUN, 1): Candidate(content="Answer: 3\n"), (RUN, 2): Candidate(content="Answer: 3")}
+    )
+    assert [family.nodes[node].text for node in (1, 2)] == ["Answer: 3", ""]
+    assert "ends" in family_tree(family, "a tree")
+
+
 def test_every_node_and_edge_is_drawn_once() -> None:
     family = tree()
     drawing = family_tree(family, "a tree")
@@ -116,7 +129,8 @@ async def test_the_tree_of_a_real_run_is_whole() -> None:
         assert family.edges == {edge for move in moves for edge in zip(move.parents, move.nodes, strict=True)}
         assert len(family.roots) == finished.plan.members
         (chosen,) = [node for node in family.nodes.values() if node.chosen]
-        assert chosen.text == f"Answer: {one.said('particle-filter')}"
+        assert chosen.on_path
+        assert f"Answer: {one.said('particle-filter')}" in [node.text for node in family.nodes.values() if node.on_path]
         for node in family.nodes.values():
             if node.level == 1 and node.copies is not None:
                 assert len(node.children) == node.copies

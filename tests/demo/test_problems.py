@@ -8,8 +8,8 @@ from math import gcd, prod
 import pytest
 
 from outthink.core.key import Key
+from outthink.demo.plan import judge
 from outthink.demo.problems import KINDS, Kind, best_constant, draw, worked_examples
-from outthink.verify.arithmetic import Arithmetic
 from outthink.verify.numeric import Numeric
 
 KEY = Key(7).child("problems")
@@ -49,8 +49,8 @@ def test_worked_examples_hold_and_end_in_their_answer(kind: Kind) -> None:
         assert all(line.count("=") == 1 for line in working)
         said = Numeric().extract(example.answer)
         assert last == f"Answer: {said}"
-        score, note = Arithmetic().judge(example.answer, final=True, answer=said)
-        assert score == Arithmetic().right
+        score, note = judge(kind).judge(example.answer, final=True, answer=said)
+        assert score == judge(kind).right
         assert note == f"{len(working)} right"
 
 

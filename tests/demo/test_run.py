@@ -19,7 +19,8 @@ from outthink.core.session import Session
 from outthink.demo import main
 from outthink.demo.main import demonstrate, run_demo, summaries_of
 from outthink.demo.methods import pose
-from outthink.demo.plan import JUDGE, METHODS, MORE, Plan, plan
+from outthink.demo.plan import METHODS, MORE, Plan, judge, plan
+from outthink.demo.problems import KINDS
 from outthink.demo.processes import parts_of
 from outthink.demo.progress import Progress
 from outthink.demo.record import environment, record
@@ -90,7 +91,7 @@ async def test_nobody_is_told_the_right_answer() -> None:
     posed = pose(problems_of(SMALL, "sums"), Session.open())
     assert [one.task.prompt for one in posed] == [one.problem.question for one in posed]
     assert all(one.task.reference is None and not one.task.data for one in posed)
-    assert not JUDGE.spec.reads_reference
+    assert not judge(KINDS["sums"]).spec.reads_reference
 
 
 async def test_the_same_seed_gives_the_same_run_and_another_seed_another() -> None:

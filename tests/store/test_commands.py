@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from outthink.cli.main import outthink
+from outthink.store import Store
 
 SCRIPTED = [
     "--model",
@@ -29,21 +30,26 @@ PROGRAM = "from outthink.cli.main import main; main()"
 Outthink = Callable[..., Result]
 
 SLOW = '''
-"""An engine that takes its time for each token."""
+"""An engine that counts to ten, and that never comes to four where HANG is set."""
+import os
+import time
+
 from outthink.core.component import EngineSettings
 from outthink.engines.scripted import END, Behaviour, ScriptedEngine
 
 
 class Slow(EngineSettings):
-    """Counts to ten, a tenth of a second a call."""
+    """Counts to ten."""
 
     def open(self):
         def script(text):
             words = text.rpartition(">")[2].split()
+            if len(words) > 3 and "HANG" in os.environ:
+                time.sleep(600)
             return {END: 1.0} if len(words) > 9 else {f" {len(words)}a\\n\\n": 0.5, f" {len(words)}b\\n\\n": 0.5}
 
         vocabulary = [f" {i}{letter}\\n\\n" for i in range(10) for letter in "ab"]
-        return ScriptedEngine(script, vocabulary=vocabulary, behaviour=Behaviour(call_seconds=0.1, cached=False))
+        return ScriptedEngine(script, vocabulary=vocabulary, behaviour=Behaviour(cached=False))
 '''
 
 
@@ -256,9 +262,10 @@ def test_kill_and_resume_from_the_command_line(tmp_path: Path) -> None:
         "OUTTHINK_STORE": str(tmp_path / "runs.sqlite"),
     }
 
-    def start(*words: str) -> subprocess.Popen[str]:
+    def start(*words: str, **more: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-c", PROGRAM, *words]
-        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, env={**environment, **more}, stdout=pipe, stderr=pipe, text=True)
 
     def output(*words: str) -> str:
         running = start(*words)
@@ -269,14 +276,18 @@ def test_kill_and_resume_from_the_command_line(tmp_path: Path) -> None:
     ask = ["run", ">", "--model", "slow", "--method", "particle-filter", "--n", "3", "--verifier", "confidence"]
     ask += ["--set", "process.format=plain", "--set", "process.prompt={question}", "--json"]
     whole = json.loads(output(*ask))
-    running = start(*ask)
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        rows = [json.loads(line) for line in output("runs", "list", "--json").splitlines()]
-        if rows and rows[0]["status"] == "running" and rows[0]["steps"] >= 2:
-            break
-    running.send_signal(signal.SIGKILL)
-    running.communicate(timeout=30)
+    running = start(*ask, HANG="1")
+    try:
+        with Store.open(tmp_path / "runs.sqlite") as store:
+            until = time.monotonic() + 60
+            while time.monotonic() < until and running.poll() is None:
+                found = store.runs(limit=1)[0]
+                if found.status == "running" and found.steps == 3 and store.run(found.id).unanswered:
+                    break
+                time.sleep(0.05)
+    finally:
+        running.send_signal(signal.SIGKILL)
+        running.communicate(timeout=30)
     (row,) = [json.loads(line) for line in output("runs", "list", "--json", "--status", "killed").splitlines()]
     resumed = json.loads(output("run", "--resume", row["id"], "--json"))
     same = ("answer", "scores", "weights", "steps", "by_role")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
 from typing import Any
 
 import msgspec
@@ -138,6 +139,20 @@ async def test_one_transaction_a_step_and_requests_before_they_are_sent(store: S
     assert all(asked <= written for asked, written in seen)
     # The moments of a step: its requests, each reply that came by itself, its end; and the run's own end.
     assert store.transactions - before <= (1 + 4 + 1) * result.steps + 1
+
+
+async def test_the_event_loop_never_waits_for_the_database(store: Store) -> None:
+    import sqlalchemy as sa
+
+    threads: list[str] = []
+    sa.event.listen(
+        store._database.engine,
+        "before_cursor_execute",
+        lambda *_: threads.append(threading.current_thread().name),
+    )
+    await stored(store)
+    assert set(threads) == {"outthink-store"}
+    assert len(threads) > 20
 
 
 async def test_a_budget_stop_is_resumed_with_more(store: Store) -> None:

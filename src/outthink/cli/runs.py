@@ -52,7 +52,7 @@ def list_(where: str | None, limit: int, every: bool, status: str | None, method
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[RUNS]...")
+@click.argument("runs", nargs=-1)
 @store_option
 @click.option("--all", "every", is_flag=True, help="Export all runs.")
 @click.option(
@@ -65,16 +65,16 @@ def list_(where: str | None, limit: int, every: bool, status: str | None, method
 )
 @click.option("--events", is_flag=True, help="With the whole record of what happened (jsonl).")
 @click.option("--out", metavar="PATH", help="Where to write; standard output where it is not given (jsonl).")
-def export(names: tuple[str, ...], where: str | None, every: bool, form: str, events: bool, out: str | None) -> None:
+def export(runs: tuple[str, ...], where: str | None, every: bool, form: str, events: bool, out: str | None) -> None:
     """Write the stored RUNS for other programs."""
     from outthink.store.export import export_jsonl, export_parquet
 
-    if bool(names) == every:
+    if bool(runs) == every:
         raise click.UsageError("Name the runs to export, or say --all.")
     if form == "parquet" and (out is None or events):
         raise click.UsageError("--format parquet needs --out PATH, and has no events.")
     with open_store(where) as store:
-        chosen = [line.id for line in store.runs(limit=None)] if every else list(names)
+        chosen = [line.id for line in store.runs(limit=None)] if every else list(runs)
         if form == "parquet":
             count, things = export_parquet(store, chosen, out or ""), "candidates"
         elif out is None:
@@ -86,19 +86,19 @@ def export(names: tuple[str, ...], where: str | None, every: bool, form: str, ev
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[RUNS]...")
+@click.argument("runs", nargs=-1)
 @store_option
 @click.option("--keep", type=click.IntRange(min=0), metavar="N", help="Remove all but the newest N.")
 @click.option(
     "--older-than", type=click.FloatRange(min=0), metavar="DAYS", help="Remove runs begun longer ago than so many days."
 )
-def remove(names: tuple[str, ...], where: str | None, keep: int | None, older_than: float | None) -> None:
+def remove(runs: tuple[str, ...], where: str | None, keep: int | None, older_than: float | None) -> None:
     """Delete the stored RUNS, or those that --keep and --older-than name. Runs at work stay."""
-    if bool(names) == (keep is not None or older_than is not None):
+    if bool(runs) == (keep is not None or older_than is not None):
         raise click.UsageError("Name the runs to remove, or say --keep N or --older-than DAYS.")
     with open_store(where) as store:
-        if names:
-            removed = store.remove(*names)
+        if runs:
+            removed = store.remove(*runs)
         else:
             seconds = None if older_than is None else older_than * DAY_SECONDS
             removed = store.prune(keep=keep, older_than=seconds)

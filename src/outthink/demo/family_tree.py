@@ -46,7 +46,7 @@ def family_tree(tree: Genealogy, title: str) -> Markup:
 
 def in_words(node: Node) -> str:
     """What is known about a node."""
-    said = [node.text or ("start" if node.level == 0 else "nothing written")]
+    said = [node.text or ("start" if node.level == 0 else "nothing more written")]
     if node.failed:
         said.append("failed here")
     if node.score is not None:
@@ -113,7 +113,7 @@ def _start(node: Node, heights: dict[int, float]) -> Markup:
 
 def _box(node: Node, heights: dict[int, float]) -> Markup:
     x, y = _left(node.level), heights[node.id]
-    shown = node.text.replace("\n", " ⏎ ") or "·"
+    shown = node.text.replace("\n", " ⏎ ") or ("ends" if node.done else "·")
     shown = shown if len(shown) <= LONGEST else shown[: LONGEST - 1] + "…"
     copies = [tag("text", f"×{node.copies}", x=x + BOX_WIDTH - 6, y=y + 4, class_="copies", text_anchor="end")]
     return tag(
@@ -130,9 +130,10 @@ def _box(node: Node, heights: dict[int, float]) -> Markup:
 def _resampling(made: Resampling, bottom: float) -> Markup:
     """A line after the step that was resampled, and how uneven the weights were."""
     x = _left(made.level) + BOX_WIDTH + 10
-    said = f"resampled: {made.kept} of {made.members} kept, effective {made.effective:.1f}"
+    said = f"resampled: {made.kept} of {made.members} kept"
     return tag(
         "g",
+        tag("title", f"{said}; effective sample size before it {made.effective:.1f}"),
         tag("line", x1=x, x2=x, y1=TOP - 10, y2=bottom),
         tag("text", said, x=x, y=TOP - 15, text_anchor="middle"),
         class_="resampling",

@@ -129,7 +129,8 @@ def _write(nodes: dict[int, Node], run: str, contents: Mapping[tuple[str, int], 
 
     for node in nodes.values():
         whole, before = shown(node.id), shown(node.parent)
-        node.text = whole.removeprefix(before).strip()
+        # A final stop string is cut off, so a finished text may be shorter than its parent by blank space.
+        node.text = whole.removeprefix(before.rstrip()).strip()
 
 
 def _mark(nodes: dict[int, Node], answer: int) -> None:

@@ -24,7 +24,7 @@ from outthink.core.task import Task
 from outthink.core.verifier import Equivalence, Verifier
 from outthink.demo import plan as planned
 from outthink.demo.plan import METHODS, Plan
-from outthink.demo.problems import Problem
+from outthink.demo.problems import KINDS, Problem
 from outthink.demo.scoring import Solved
 from outthink.replay.stored_samples import StoredSample, StoredSamples
 
@@ -129,12 +129,13 @@ def _algorithm(method: str, plan: Plan) -> Algorithm[Any]:
     return planned.one_sample
 
 
-def _judge(method: str) -> Verifier | None:
-    return planned.JUDGE if next(m.judged for m in METHODS if m.name == method) else None
+def _judge(one: Posed, method: str) -> Verifier | None:
+    judged = next(m.judged for m in METHODS if m.name == method)
+    return planned.judge(KINDS[one.problem.kind]) if judged else None
 
 
 async def _search(one: Posed, method: str, process: ProcessFor, plan: Plan, parts: Parts) -> Result | Failure:
-    search = Search(process, _algorithm(method, plan), verifier=_judge(method), equivalence=parts.equivalence)
+    search = Search(process, _algorithm(method, plan), verifier=_judge(one, method), equivalence=parts.equivalence)
     return await _solve(search, one.task, one.session.child(method, budget=plan.budget))
 
 
@@ -144,7 +145,7 @@ async def _replay(one: Posed, method: str, pool: Sequence[StoredSample], plan: P
     search = Search(
         lambda task: StoredSamples(pool),
         _algorithm(method, plan),
-        verifier=_judge(method),
+        verifier=_judge(one, method),
         equivalence=parts.equivalence,
     )
     return await _solve(search, one.task, apart.child(method, budget=plan.budget))

@@ -11,6 +11,7 @@ from msgspec import structs
 
 from outthink.core.cost import Budget
 from outthink.core.settings import NonNegativeFloat, Positive, Settings
+from outthink.demo.problems import Kind
 from outthink.search.best_of_n import BestOfN
 from outthink.search.particle_filter import ParticleFilter
 from outthink.search.vote import Vote
@@ -19,7 +20,6 @@ from outthink.verify.arithmetic import Arithmetic
 CHOSEN_ON = 1000
 """The seed of the problems on which the range of the numbers, the wording and the settings were chosen."""
 
-JUDGE = Arithmetic()
 JUDGE_LABEL = "knows arithmetic, not the problem"
 
 
@@ -87,6 +87,11 @@ METHODS = (
     Method("particle-filter", "particle filter, {n} members", judged=True),
 )
 BASELINES = ("greedy", "vote", "best-of-n")
+
+
+def judge(kind: Kind) -> Arithmetic:
+    """The checker of one kind of problems: it never sees a question or its answer."""
+    return Arithmetic(check_answer=kind.ends_in_answer)
 
 
 def vote(plan: Plan) -> Vote:

@@ -38,10 +38,17 @@ class Problem:
 
 
 class Kind(ABC):
-    """A family of problems: how they are drawn, asked, and worked."""
+    """A family of problems: how they are drawn, asked, and worked.
+
+    Attributes:
+        note: what a reader must know about the checker on these problems; "" for nothing.
+        ends_in_answer: whether the last equation's result is the answer, so that the checker may compare the two.
+    """
 
     name: str
     title: str
+    note: str = ""
+    ends_in_answer: bool = True
 
     @abstractmethod
     def draw(self, rng: np.random.Generator) -> Numbers:
@@ -53,7 +60,7 @@ class Kind(ABC):
 
     @abstractmethod
     def working(self, numbers: Numbers) -> list[str]:
-        """One equation a line; the last one's result is the answer."""
+        """One equation a line."""
 
     @abstractmethod
     def answer(self, numbers: Numbers) -> int:
@@ -93,29 +100,26 @@ class Sums(Kind):
 
 @dataclass(frozen=True)
 class Gcds(Kind):
-    """Greatest common divisors of two numbers up to `highest`, by subtracting the smaller from the larger, in at most `lines` lines."""
+    """Greatest common divisors of two numbers up to `highest`: each number as a multiple of the divisor."""
 
     highest: int = 20
-    lines: int = 4
     name: str = "gcd"
     title: str = "greatest common divisors"
+    note: str = "The checker sees whether the multiplications hold, not whether the divisor is common or the greatest."
+    ends_in_answer: bool = False
 
     def draw(self, rng: np.random.Generator) -> Numbers:
         while True:
             a, b = rng.integers(2, self.highest, size=2, endpoint=True).tolist()
-            if a != b and len(self.working((a, b))) <= self.lines:
+            if a != b:
                 return a, b
 
     def question(self, numbers: Numbers) -> str:
         return f"gcd of {numbers[0]} and {numbers[1]}"
 
     def working(self, numbers: Numbers) -> list[str]:
-        high, low = max(numbers), min(numbers)
-        lines = []
-        while high != low:
-            lines.append(f"{high} - {low} = {high - low}")
-            high, low = max(low, high - low), min(low, high - low)
-        return lines
+        divisor = gcd(*numbers)
+        return [f"{divisor} * {number // divisor} = {number}" for number in numbers]
 
     def answer(self, numbers: Numbers) -> int:
         return gcd(*numbers)
@@ -123,22 +127,23 @@ class Gcds(Kind):
 
 @dataclass(frozen=True)
 class Products(Kind):
-    """A two-digit number up to `highest` times a digit, tens and ones apart."""
+    """A number up to `highest` times a digit, in one line."""
 
-    highest: int = 39
+    highest: int = 12
     name: str = "products"
-    title: str = "products of a two-digit number and a digit"
+    title: str = "products of two small numbers"
+    note: str = (
+        "The one equation is the whole problem here, so a checker that knows arithmetic all but knows the answer."
+    )
 
     def draw(self, rng: np.random.Generator) -> Numbers:
-        return int(rng.integers(11, self.highest, endpoint=True)), int(rng.integers(2, 9, endpoint=True))
+        return int(rng.integers(2, self.highest, endpoint=True)), int(rng.integers(2, 9, endpoint=True))
 
     def question(self, numbers: Numbers) -> str:
         return f"{numbers[0]} * {numbers[1]}"
 
     def working(self, numbers: Numbers) -> list[str]:
-        a, b = numbers
-        tens, ones = a - a % 10, a % 10
-        return [f"{tens} * {b} = {tens * b}", f"{ones} * {b} = {ones * b}", f"{tens * b} + {ones * b} = {a * b}"]
+        return [f"{numbers[0]} * {numbers[1]} = {self.answer(numbers)}"]
 
     def answer(self, numbers: Numbers) -> int:
         return numbers[0] * numbers[1]

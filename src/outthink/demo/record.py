@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from outthink.core.errors import Failure
-from outthink.demo.plan import CHOSEN_ON, JUDGE, Plan, best_of_n, particle_filter, vote
+from outthink.demo.plan import CHOSEN_ON, Plan, best_of_n, judge, particle_filter, vote
 from outthink.demo.problems import KINDS, worked_examples
 from outthink.demo.running import Finished
 from outthink.demo.scoring import Row, Solved, Summary
@@ -63,7 +63,7 @@ def _settings(plan: Plan) -> dict[str, Any]:
         "budget": plan.budget.limits(),
         "chosen_on_problems_of_seed": CHOSEN_ON,
         "methods": [msgspec.to_builtins(method) for method in (vote(plan), best_of_n(plan), particle_filter(plan))],
-        "verifier": msgspec.to_builtins(JUDGE),
+        "verifier": {kind: msgspec.to_builtins(judge(KINDS[kind])) for kind in plan.kinds},
         "worked_examples": {kind: msgspec.to_builtins(worked_examples(KINDS[kind])) for kind in plan.kinds},
     }
 

@@ -55,12 +55,13 @@ def heading(summary: Summary) -> str:
 
 
 def constant_line(summary: Summary) -> str:
-    """The best constant answer, beside the methods."""
+    """The best constant answer, beside the methods, and what is special about the checker on these problems."""
     constant = summary.constant
-    return (
+    said = (
         f"Best constant answer: always saying {constant.answer} would be right on {constant.right} of {summary.n} "
         f"({percent(constant.right / summary.n)})."
     )
+    return f"{said} {KINDS[summary.kind].note}".rstrip()
 
 
 def budget_line(summary: Summary) -> str:

@@ -69,8 +69,9 @@ def forget(settings: Openai) -> bool:
 
 
 def _context(listed: dict[str, Any]) -> int | None:
-    for name in ("max_model_len", "context_length", "context_window"):
-        value = listed.get(name)
+    meta = listed.get("meta")
+    for name in ("max_model_len", "context_length", "context_window", "n_ctx"):
+        value = listed.get(name) or (meta.get(name) if isinstance(meta, dict) else None)
         if isinstance(value, int) and value > 0:
             return value
     return None

@@ -8,7 +8,7 @@ log-probs     the tokens that carry them must make up the text; one question at 
 stop          a string from the middle of a known reply must end the same reply there
 limits        a limit of one token must leave a text shorter than the known reply
 usage         a reply that ends by its limit must be reported with exactly that many tokens
-system        a system message must make the prompt longer, by the server's own count
+system        a system message must change the prompt's length, by the server's own count
 schema        a question about something else must be answered by the only document that the schema allows
 """
 
@@ -29,6 +29,8 @@ LETTERS = "Write twelve random letters, nothing else."
 ASKED = "What number comes after 41?"
 BEGUN = "The number after 41 is 4"
 NEXT = "2"
+ROW = "1 2 3 4 5 6 7 8 9 10 11 12 13 1"
+ROW_NEXT = "4"
 SYSTEM = "You answer briefly and plainly."
 DOCUMENT = {"ok": "zebra"}
 SCHEMA = {
@@ -89,8 +91,19 @@ class Checks:
         short = await self._ask(COUNT, most=1)
         self._limit(short)
         if accepted and first.usage is not None and short.usage is not None:
-            longer = first.usage.input - short.usage.input
-            self._set("system", "yes" if longer > 0 else "no", f"it lengthens the prompt by {longer} tokens")
+            await self._system(first.usage.input, short.usage.input)
+
+    async def _system(self, with_it: int, without: int) -> None:
+        """By the prompt's length. A template may put a message of its own where there is none, so a shorter prompt proves it as well."""
+        told = f"{with_it} tokens of prompt with it, {without} without"
+        if with_it == without:
+            longer = [{"role": "system", "content": SYSTEM * 3}, {"role": "user", "content": COUNT}]
+            again = await self._ask(COUNT, most=1, messages=longer)
+            if again.usage is None:
+                return
+            with_it = again.usage.input
+            told += f", {with_it} with a longer one"
+        self._set("system", "no" if with_it == without else "yes", told)
 
     def _limit(self, short: Heard) -> None:
         if not short.ok:
@@ -228,6 +241,10 @@ class Checks:
     async def _completion(self) -> None:
         heard = await self._ask(BEGUN, most=4, api="completions")
         going = heard.ok and heard.text.lstrip().startswith(NEXT)
+        if heard.ok and not going:
+            # A small model without its template may not know the answer; a row of numbers asks for less.
+            heard = await self._ask(ROW, most=4, api="completions")
+            going = heard.ok and heard.text.startswith(ROW_NEXT)
         self._set("completion", "yes" if going else "no", f"{heard.text[:40]!r}" if heard.ok else f"{heard.error}")
 
     async def _schema(self) -> None:

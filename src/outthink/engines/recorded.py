@@ -32,14 +32,8 @@ from outthink.engines.engine import (
     TokenPrompt,
 )
 from outthink.engines.paid_failure import PaidFailure
-from outthink.engines.recording import (
-    chat_key,
-    decode_key,
-    describe_rating,
-    encode_key,
-    rating_key,
-    variant,
-)
+from outthink.engines.recording import variant
+from outthink.engines.recording_capabilities import chat_key, decode_key, describe_rating, encode_key, rating_key
 from outthink.engines.reply_codec import decode_continued, decode_costs, decode_generation
 from outthink.engines.request_key import describe, request_key, requests_key
 

@@ -16,39 +16,32 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from outthink.core.cost import ZERO, Cost
 from outthink.core.cut import Cut, gather_until
 from outthink.core.errors import EngineError, Failure
-from outthink.core.task import Message
 from outthink.engines.engine import (
-    Continued,
     Engine,
     EngineCapabilities,
     Generation,
     Request,
     ScoresContinuations,
     StopReason,
-    Tokenizer,
     Tokenizing,
-    TokenPrompt,
 )
 from outthink.engines.paid_failure import PaidFailure
+from outthink.engines.recording_capabilities import RecordsRatings, RecordsTokenizer
 from outthink.engines.reply_codec import (
-    decode_continued,
     decode_costs,
     decode_generation,
-    encode_continued,
     encode_costs,
     encode_generation,
 )
 from outthink.engines.reply_log import ReplyLog
-from outthink.engines.request_key import describe, digest, request_key, requests_key
-
-T = TypeVar("T")
+from outthink.engines.request_key import describe, request_key, requests_key
 
 
 @dataclass(frozen=True)
@@ -208,85 +201,6 @@ class RecordingEngine(Engine):
             return False
 
 
-class _RecordingTokenizer(Tokenizer):
-    """A tokenizer whose answers are kept."""
-
-    def __init__(self, name: str, tokenizer: Tokenizer, log: ReplyLog) -> None:
-        self._name = name
-        self._tokenizer = tokenizer
-        self._log = log
-
-    @property
-    def end_tokens(self) -> frozenset[int]:
-        return self._tokenizer.end_tokens
-
-    def encode(self, text: str, *, special: bool = False) -> tuple[int, ...]:
-        tokens = self._tokenizer.encode(text, special=special)
-        return self._keep("encode", encode_key(self._name, text, special), tokens)
-
-    def decode(self, tokens: Sequence[int]) -> str:
-        return self._keep("decode", decode_key(self._name, tokens), self._tokenizer.decode(tokens))
-
-    def chat(self, messages: Sequence[Message], *, prefix: str = "") -> tuple[int, ...]:
-        tokens = self._tokenizer.chat(messages, prefix=prefix)
-        return self._keep("chat", chat_key(self._name, messages, prefix), tokens)
-
-    def _keep(self, kind: str, key: str, value: T) -> T:
-        if self._log.find(kind, key, 0) is None:
-            self._log.answered(kind, key, 0, msgspec.json.encode(value))
-        return value
-
-
-class RecordsTokenizer(Tokenizing):
-    """Added to a recording engine whose inside owns a tokenizer."""
-
-    engine: Engine
-    log: ReplyLog
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """The tokenizer inside; its answers are kept where the log wants them, for a replay without a model."""
-        inside = self.engine
-        if not isinstance(inside, Tokenizing):
-            raise EngineError(f"{type(inside).__name__} has no tokenizer.")
-        if "encode" not in self.log.kinds:
-            return inside.tokenizer
-        return _RecordingTokenizer(self.engine.name, inside.tokenizer, self.log)
-
-
-class RecordsRatings(ScoresContinuations):
-    """Added to a recording engine whose inside rates given continuations."""
-
-    engine: Engine
-    log: ReplyLog
-
-    async def log_probs(
-        self, pairs: Sequence[tuple[TokenPrompt, tuple[int, ...]]], *, owner: str = ""
-    ) -> list[Continued | Failure]:
-        """Ratings from the log where it has them, from the engine inside for the rest."""
-        inside = self.engine
-        if not isinstance(inside, ScoresContinuations):
-            raise EngineError(f"{type(inside).__name__} rates no continuations.")
-        keys = [rating_key(self.engine.name, prompt, continuation) for prompt, continuation in pairs]
-        places = [
-            Place("log-probs", key, self.log.place("log-probs", key), describe_rating(*pair))
-            for key, pair in zip(keys, pairs, strict=True)
-        ]
-        kept = [self.log.find(place.kind, place.key, place.index) for place in places]
-        found = [None if data is None else decode_continued(data) for data in kept]
-        results: list[Continued | Failure | None] = [None if isinstance(one, Failure) else one for one in found]
-        fresh = [i for i, result in enumerate(results) if result is None]
-        if fresh:
-            for i in fresh:
-                self.log.asked(places[i].kind, places[i].key, places[i].index, places[i].about)
-            await self.log.kept()
-            for i, reply in zip(fresh, await inside.log_probs([pairs[i] for i in fresh], owner=owner), strict=True):
-                results[i] = reply
-                self.log.answered(places[i].kind, places[i].key, places[i].index, encode_continued(reply))
-            await self.log.kept()
-        return [result for result in results if result is not None]
-
-
 def recording(engine: Engine, log: ReplyLog, *, free: bool = False) -> RecordingEngine:
     """`engine` with its replies kept in `log`. `free`: what the log served costs nothing, because an earlier run paid for it."""
     mixed = (RecordsTokenizer,) if isinstance(engine, Tokenizing) else ()
@@ -311,28 +225,3 @@ def describe_engine(engine: Engine) -> bytes:
             "rates": isinstance(engine, ScoresContinuations),
         }
     )
-
-
-def encode_key(engine: str, text: str, special: bool) -> str:
-    """The key of `Tokenizer.encode`."""
-    return digest(engine, "encode", text, special)
-
-
-def decode_key(engine: str, tokens: Sequence[int]) -> str:
-    """The key of `Tokenizer.decode`."""
-    return digest(engine, "decode", list(tokens))
-
-
-def chat_key(engine: str, messages: Sequence[Message], prefix: str) -> str:
-    """The key of `Tokenizer.chat`."""
-    return digest(engine, "chat", list(messages), prefix)
-
-
-def rating_key(engine: str, prompt: TokenPrompt, continuation: Sequence[int]) -> str:
-    """The key of one rated continuation."""
-    return digest(engine, "rating", prompt.tokens, list(continuation))
-
-
-def describe_rating(prompt: TokenPrompt, continuation: Sequence[int]) -> str:
-    """One rated continuation in one line."""
-    return f"log-probabilities of {len(continuation)} tokens after {len(prompt.tokens)}"

@@ -43,17 +43,18 @@ def list_runs(
 
 def find_run(connection: sa.Connection, name: str) -> RunLine:
     """The run of this name, of which this is the beginning, or "last". Raises `NoSuchRun`."""
-    wanted = sa.select(runs).order_by(runs.c.number.desc()).limit(2)
+    latest = sa.select(runs).order_by(runs.c.number.desc())
     if name == LAST:
-        wanted = wanted.limit(1)
+        rows = connection.execute(latest.limit(1)).mappings().all()
     else:
-        wanted = wanted.where(runs.c.id.startswith(name, autoescape=True))
-    rows = connection.execute(wanted).mappings().all()
-    exact = [row for row in rows if row["id"] == name] or rows
-    if len(exact) == 1:
-        return _line(exact[0], {})
-    if exact:
-        remedy = "Write more of its name: " + ", ".join(row["id"] for row in exact) + ", ..."
+        # The whole name is found by its index; only a beginning asks for a look at every name.
+        rows = connection.execute(latest.where(runs.c.id == name)).mappings().all()
+        begins = latest.where(runs.c.id.startswith(name, autoescape=True)).limit(2)
+        rows = rows or connection.execute(begins).mappings().all()
+    if len(rows) == 1:
+        return _line(rows[0], {})
+    if rows:
+        remedy = "Write more of its name: " + ", ".join(row["id"] for row in rows) + ", ..."
         raise NoSuchRun(explain("Several stored runs begin so.", got=name, expected="the name of one", remedy=remedy))
     known = connection.execute(sa.select(runs.c.id).order_by(runs.c.number.desc()).limit(200)).scalars().all()
     remedy = nearest(name, known) if known else "The store is empty."

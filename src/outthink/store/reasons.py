@@ -43,7 +43,8 @@ def why_won(result: Result) -> str:
     if len(set(result.weights)) > 1 and 0.0 < result.weights[chosen] < 1.0:
         place = "the largest weight" if result.weights[chosen] == heaviest else "a weight"
         said.append(f"it has {place}, {result.weights[chosen]:.3f}")
-    return "; ".join(said) or "it was the only one that finished"
+    alone = sum(candidate.final for candidate in result.candidates) == 1
+    return "; ".join(said) or ("it alone finished" if alone else "neither a score nor a vote sets it apart")
 
 
 def _votes(result: Result) -> dict[str | None, float]:

@@ -50,7 +50,9 @@ tokens = st.lists(st.integers(0, 2), min_size=1, max_size=8)
 
 @given(st.lists(tokens, max_size=8), st.lists(tokens, max_size=3), tokens)
 @settings(max_examples=200, deadline=None)
-def test_prefixes_know_the_longest_common_beginning(kept: list[list[int]], removed: list[list[int]], asked: list[int]) -> None:
+def test_prefixes_know_the_longest_common_beginning(
+    kept: list[list[int]], removed: list[list[int]], asked: list[int]
+) -> None:
     bag = Prefixes()
     for member in [*kept, *removed]:
         bag.add(chain(member))
@@ -60,10 +62,17 @@ def test_prefixes_know_the_longest_common_beginning(kept: list[list[int]], remov
     assert bag.common(chain(asked)) == expected
 
 
-@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3), st.lists(st.integers(1, 3), min_size=1, max_size=20)), max_size=40))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 4), st.integers(0, 3), st.lists(st.integers(1, 3), min_size=1, max_size=20)),
+        max_size=40,
+    )
+)
 @settings(max_examples=150, deadline=None)
 @pytest.mark.parametrize("reclaims", [True, False])
-def test_cells_are_counted_once_however_they_are_shared(reclaims: bool, actions: list[tuple[int, int, list[int]]]) -> None:
+def test_cells_are_counted_once_however_they_are_shared(
+    reclaims: bool, actions: list[tuple[int, int, list[int]]]
+) -> None:
     """Random openings, forks, growth, retaining and releasing against a count by hand."""
     table = Residence(5, 40, 60, reclaims=reclaims)
     owned: dict[int, list[int]] = {}
@@ -74,7 +83,10 @@ def test_cells_are_counted_once_however_they_are_shared(reclaims: bool, actions:
             table.open(sequence, content)
             owned[sequence] = []
             sequences, shared = table.common(np.array(content, dtype=np.int32))
-            best = max(zip(np.minimum(shared, table.computed[sequences]).tolist(), sequences.tolist()), default=(0, 0))
+            best = max(
+                zip(np.minimum(shared, table.computed[sequences]).tolist(), sequences.tolist(), strict=True),
+                default=(0, 0),
+            )
             if best[0] > 0:
                 table.share(best[1], sequence, best[0])
                 owned[sequence] = owned[best[1]][: best[0]]
@@ -102,13 +114,19 @@ def test_the_table_finds_content() -> None:
     table.extend(0, 18)
     table.open(2, [1, 2, 3])
     sequences, shared = table.common(np.array([*range(1, 20), 99], dtype=np.int32))
-    assert dict(zip(sequences.tolist(), shared.tolist())) == {0: 19, 2: 3}
+    assert dict(zip(sequences.tolist(), shared.tolist(), strict=True)) == {0: 19, 2: 3}
     table.retain(0)
-    assert table.common(np.arange(1, 21, dtype=np.int32))[1].tolist()[0] == 18, "what was planned and not computed is gone"
+    assert table.common(np.arange(1, 21, dtype=np.int32))[1].tolist()[0] == 18, (
+        "what was planned and not computed is gone"
+    )
     assert len(table.common(np.array([5], dtype=np.int32))[0]) == 0
 
 
-@given(st.text(alphabet="ab€🙂x", max_size=30), st.lists(st.text(alphabet="ab€🙂x", min_size=1, max_size=4), max_size=3), st.data())
+@given(
+    st.text(alphabet="ab€🙂x", max_size=30),
+    st.lists(st.text(alphabet="ab€🙂x", min_size=1, max_size=4), max_size=3),
+    st.data(),
+)
 @settings(max_examples=300, deadline=None)
 def test_stop_strings_are_found_however_bytes_arrive(text: str, stops: list[str], data: st.DataObject) -> None:
     stream, code, hit, at = TextStream(stops), text.encode(), "", 0
@@ -146,15 +164,23 @@ def test_templates_that_cannot_be_used() -> None:
     shouting = ChatTemplate("{% for m in messages %}{{ m['content'] | upper }}{% endfor %}", "", "")
     with pytest.raises(InputError, match="changes what a message says"):
         shouting.parts([Message("user", "hi")])
-    with pytest.raises(EngineError):
-        ChatTemplate("{{ ''.__class__.__mro__ }}{{ messages[0].__init__.__globals__ }}", "", "").parts([Message("user", "x")])
+    with pytest.raises(InputError, match="unsafe"):
+        ChatTemplate("{{ ''.__class__.__mro__ }}{{ messages[0].__init__.__globals__ }}", "", "").parts(
+            [Message("user", "x")]
+        )
     for bad in (Message("user", ({"type": "image"},)), Message("user", "\ue0000\ue001"), Message("a\nb", "x")):
         with pytest.raises(InputError):
             ChatTemplate(CHATML, "", "").parts([bad])
 
 
 @pytest.mark.parametrize(
-    "bad", [{"memory": 0.0}, {"max_sequences": 0}, {"max_sequences": 32, "step_tokens": 16}, {"deterministic": True, "step_tokens": 64}]
+    "bad",
+    [
+        {"memory": 0.0},
+        {"max_sequences": 0},
+        {"max_sequences": 32, "step_tokens": 16},
+        {"deterministic": True, "step_tokens": 64},
+    ],
 )
 def test_settings_are_checked(bad: dict[str, float]) -> None:
     with pytest.raises(SettingsError):
@@ -164,4 +190,4 @@ def test_settings_are_checked(bad: dict[str, float]) -> None:
 
 
 def _common(one: list[int], two: list[int]) -> int:
-    return next((i for i, (a, b) in enumerate(zip(one, two)) if a != b), min(len(one), len(two)))
+    return next((i for i, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two)))

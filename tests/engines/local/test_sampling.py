@@ -53,7 +53,10 @@ SETTINGS = {
     "large top-k": (Sampling(top_k=250), Sampling(top_k=250, temperature=1.1)),
     "top-p": (Sampling(top_p=0.7), Sampling(top_p=0.74)),
     "min-p": (Sampling(min_p=0.1), Sampling(min_p=0.13)),
-    "all": (Sampling(temperature=0.8, top_k=40, top_p=0.9, min_p=0.02), Sampling(temperature=0.8, top_k=40, top_p=0.95)),
+    "all": (
+        Sampling(temperature=0.8, top_k=40, top_p=0.9, min_p=0.02),
+        Sampling(temperature=0.8, top_k=40, top_p=0.95),
+    ),
 }
 
 
@@ -93,7 +96,13 @@ def test_the_ends_of_the_distribution(uniform: float) -> None:
     """No forbidden token is ever drawn, not even by the first or last uniform there is."""
     row = np.full(1000, -np.inf, dtype=np.float32)
     row[[130, 500, 999]] = [1.0, 3.0, 2.0]
-    for sampling in (Sampling(), Sampling(top_k=2), Sampling(top_p=0.99), Sampling(min_p=0.01), Sampling(temperature=0.01)):
+    for sampling in (
+        Sampling(),
+        Sampling(top_k=2),
+        Sampling(top_p=0.99),
+        Sampling(min_p=0.01),
+        Sampling(temperature=0.01),
+    ):
         token = draw(row[None], Rules.of([sampling]), np.array([uniform]))[0]
         assert token in (130, 500, 999)
     assert draw(row[None], Rules.of([Sampling()]), np.array([uniform]))[0] == (130 if uniform == 0 else 999)
@@ -115,7 +124,10 @@ def test_ties_go_to_the_lowest_id() -> None:
 def test_log_probabilities() -> None:
     logits = np.stack([logits_of(7), logits_of(8)])
     tokens = np.array([3, 250])
-    exactly = [np.log(np.exp(r.astype(np.float64))[t] / np.exp(r.astype(np.float64)).sum()) for r, t in zip(logits, tokens)]
+    exactly = [
+        np.log(np.exp(r.astype(np.float64))[t] / np.exp(r.astype(np.float64)).sum())
+        for r, t in zip(logits, tokens, strict=True)
+    ]
     assert np.allclose(log_prob(logits, tokens), exactly, atol=1e-5)
 
 

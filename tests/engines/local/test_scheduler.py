@@ -296,11 +296,11 @@ def test_a_full_cache_makes_work_wait_and_never_fail(reclaims: bool) -> None:
     assert scheduler.counters.tokens == 8 * (4 + 30), "computing again is the engine's own expense"
 
 
-def test_promises_are_kept_whatever_happens_in_between(seed: int = 11) -> None:
+def test_promises_are_kept_whatever_happens_in_between() -> None:
     """What `promised` says before submission is what the bill says, to the token, also under eviction; `max_uncached` caps it."""
     scheduler: Scheduler = scheduler_of(ToyBackend(cells=90), context=80)
     for round_ in range(4):
-        jobs = crowd(seed + round_, n=12)
+        jobs = crowd(11 + round_, n=12)
         promised = scheduler.promised(jobs)
         run(scheduler, jobs)
         assert [done.cost.input_tokens - done.cost.cached_input_tokens for done in jobs] == promised

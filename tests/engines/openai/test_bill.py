@@ -119,6 +119,14 @@ async def test_finding_a_stop_string_here_closes_the_stream_and_bills_an_interva
         assert inside(both)
 
 
+async def test_a_stop_string_that_never_comes_leaves_the_bill_exact() -> None:
+    async with pair(Personality(tells_stop=False), assume=Abilities(tells_stop="no")) as both:
+        got = await both.engine.generate([Request(COUNT, seed=1, max_tokens=n, stop=("§",)) for n in (5, 40)])
+        assert [r.stop for r in got if isinstance(r, Generation)] == [StopReason.LENGTH, StopReason.END]
+        assert same(both.engine.counters(), both.server.counters)
+        assert not any(r.estimated for r in got if isinstance(r, Generation))
+
+
 async def test_what_was_counted_once_is_known_exactly() -> None:
     async with pair() as both:
         asked = requests(1)

@@ -51,6 +51,20 @@ async def test_each_fault_is_a_failure_of_its_kind(fault: Fault, kind: str, stat
         assert both.server.counters.requests == tries
 
 
+@pytest.mark.parametrize("stream", ["always", "never"])
+async def test_a_kept_connection_that_the_server_closed_is_no_failure(stream: str) -> None:
+    def second(index: int, body: object) -> Fault | None:
+        return Fault("drop") if index == 1 else None
+
+    async with pair(Personality(faults=second), retries=0, stream=stream) as both:
+        for seed in range(2):
+            (reply,) = await both.engine.generate([hello(seed)])
+            assert isinstance(reply, Generation)
+        assert both.server.counters.requests == 3
+        assert both.server.counters.connections == 2
+        assert both.engine.counters().calls == both.server.counters.calls == 2
+
+
 async def test_survivors_survive() -> None:
     async with pair(Personality(faults=every(2, Fault("status", status=400)))) as both:
         got = await both.engine.generate([hello(i) for i in range(8)])

@@ -89,7 +89,7 @@ class LocalEngine(Engine, Tokenizing, ScoresContinuations):
         self._name = f"local:{file.name} {library.build} threads={self._backend.threads}"
         self._worker = Worker(self._scheduler, file.stem)
         self._closed = threading.Lock()
-        self._prompt_tokens = functools.lru_cache(maxsize=4096)(self._encode_prompt)
+        self._text_tokens = functools.lru_cache(maxsize=4096)(self._tokenizer.encode)
 
     @property
     def name(self) -> str:
@@ -250,7 +250,7 @@ class LocalEngine(Engine, Tokenizing, ScoresContinuations):
         return Job(Order(tokens=tokens, owner=owner, continuation=continuation), done)
 
     def _checked_prompt(self, prompt: Prompt, more: int = 0) -> tuple[int, ...]:
-        tokens = self._prompt_tokens(prompt)
+        tokens = self._encode_prompt(prompt)
         size = len(tokens) + more
         if size >= self._context + (more > 0):
             raise ContextOverflow(
@@ -272,7 +272,7 @@ class LocalEngine(Engine, Tokenizing, ScoresContinuations):
             self._check_tokens(prompt.tokens)
             return prompt.tokens
         if isinstance(prompt, TextPrompt):
-            return (*self._tokenizer.opening, *self._tokenizer.encode(prompt.text))
+            return (*self._tokenizer.opening, *self._text_tokens(prompt.text))
         if isinstance(prompt, ChatPrompt):
             return self._tokenizer.chat(prompt.messages, prefix=prompt.prefix)
         raise InputError(f"No such form of prompt: {type(prompt).__name__}.")

@@ -124,7 +124,7 @@ def _open(path: Path) -> Library:
     ffi.cdef(CDEF)
     let_threads_sleep(os.environ)
     try:
-        lib = ffi.dlopen(str(path))
+        lib: Any = ffi.dlopen(str(path))
     except OSError as error:
         raise Incompatible(
             explain(

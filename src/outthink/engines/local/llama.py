@@ -160,7 +160,8 @@ class LlamaBackend:
         self._batch.n_tokens = total
         result = self._lib.llama_decode(self._context, self._batch)
         if total > count:
-            self._forget(self.sequences + SCRATCH, 0)
+            # It was written last, so that its cell is the next one to be written again: no order is disturbed.
+            self._lib.llama_memory_seq_rm(self._memory, self.sequences + SCRATCH, -1, -1)
         if result != 0:
             raise EngineError(f"llama.cpp could not decode a step of {count} tokens: it returned {result}.")
         # With hidden states on, the library gives logits of every row.

@@ -31,7 +31,7 @@ class Local(EngineSettings):
     Attributes:
         model: path of a GGUF file, or the name of a known model; None for the embedded one.
         library: path of another libllama; None for the installed wheel's.
-        threads: of the arithmetic; None for as many as this process may use.
+        threads: of the arithmetic; None for OMP_NUM_THREADS where the user has set it, else as many as this process may use.
         memory: megabytes (10^6 bytes) for the cache of keys and values.
         context: the longest prompt and reply together, in tokens; None for the model's own, as far as `memory` reaches.
         max_sequences: requests served at once; further ones wait.
@@ -77,5 +77,6 @@ class Local(EngineSettings):
         return LocalEngine(self)
 
     def thread_count(self) -> int:
-        """Threads of the arithmetic: as set, else the cores that this process may run on."""
-        return self.threads or len(os.sched_getaffinity(0))
+        """Threads of the arithmetic: as set, else the user's OMP_NUM_THREADS, else the cores that this process may run on."""
+        wished = os.environ.get("OMP_NUM_THREADS", "")
+        return self.threads or (int(wished) if wished.isdecimal() and int(wished) > 0 else len(os.sched_getaffinity(0)))

@@ -56,6 +56,8 @@ class Openai(EngineSettings):
         image_tokens: the most tokens that one image counts.
         retries, backoff_seconds, patience_seconds: how often a refusal is tried again; the first wait, doubled each time and shaken by a
             factor between 0.5 and 1.5 from the request's seed; the longest wait, also when the server asks for one.
+        timeouts: the longest waits of a request, by phase, in seconds.
+        limits: how much is asked of the server's host at once.
         prices: money per million tokens; None for unknown, which is then unknown in every bill.
     """
 

@@ -23,14 +23,19 @@ def text_so_far(call: Call, draft: Draft, echo: bool | None) -> str:
     return text.removeprefix(prefix) if prefix and echo else text
 
 
+def _heard(call: Call, draft: Draft, echo: bool | None) -> str:
+    """`text_so_far` of a reply that goes on: while the server may still be repeating the prefix, nothing counts."""
+    text = draft.text
+    return "" if echo and call.written.prefix.startswith(text) else text_so_far(call, draft, echo)
+
+
 def wants_no_more(call: Call, echo: bool | None) -> bool:
-    """Whether every choice has met a stop string that the server was not told."""
+    """Whether every choice that goes on has met a stop string that the server was not told. A reply that ended by itself is read to
+    its last event, which brings the usage."""
     if call.written.server_stops or not call.request.stop or len(call.reply.drafts) < call.n:
         return False
-    return all(
-        draft.finish is not None or first_stop(text_so_far(call, draft, echo), call.request.stop)[1]
-        for draft in call.reply.drafts.values()
-    )
+    going = [draft for draft in call.reply.drafts.values() if draft.finish is None]
+    return bool(going) and all(first_stop(_heard(call, draft, echo), call.request.stop)[1] for draft in going)
 
 
 class Settling:

@@ -133,15 +133,33 @@ class Transport:
 
     @asynccontextmanager
     async def _send(self, path: str, body: Mapping[str, Any], *, idle: float) -> AsyncIterator[httpx.Response]:
-        content = msgspec.json.encode(body)
-        headers = {"content-type": "application/json"}
-        timeout = self._timeout(idle)
-        async with self._pool().stream(
-            "POST", self._base + path, content=content, headers=headers, timeout=timeout
-        ) as reply:
+        reply = await self._sent(self._base + path, msgspec.json.encode(body), self._timeout(idle))
+        try:
             if reply.status_code >= 300:
                 raise refusal(reply.status_code, await _some(reply), reply.headers)
             yield reply
+        finally:
+            await reply.aclose()
+
+    async def _sent(self, url: str, content: bytes, limits: httpx.Timeout) -> httpx.Response:
+        """The head of the reply. A kept connection that the server had closed meanwhile is no failure: the next one is tried."""
+        while True:
+            opened: list[str] = []
+
+            async def note(event: str, info: Mapping[str, Any], opened: list[str] = opened) -> None:
+                if event.startswith("connection.connect_"):
+                    opened.append(event)
+
+            pool = self._pool()
+            headers = {"content-type": "application/json"}
+            request = pool.build_request(
+                "POST", url, content=content, headers=headers, timeout=limits, extensions={"trace": note}
+            )
+            try:
+                return await pool.send(request, stream=True)
+            except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+                if opened:
+                    raise
 
     async def _document(self, reply: httpx.Response) -> Any:
         body = await reply.aread() if reply.status_code < 300 else await _some(reply)
