@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from outthink.core import Message
+from outthink.core import Message, ModelMissing
 from outthink.engines import ChatPrompt, Continuation, Generation, JsonSchema, Request, StopReason
 from outthink.engines.doctor import models_at, only
+from outthink.engines.local.models import path
 from outthink.engines.openai import Openai, connect
 
 SERVE = """
@@ -31,10 +32,9 @@ ASKED = (Message("user", "What number comes after 41?"),)
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     pytest.importorskip("xllamacpp")
-    models = pytest.importorskip("outthink.engines.local.models")
     try:
-        model = models.path_of("smollm2")
-    except models.ModelMissing as missing:
+        model = path()
+    except ModelMissing as missing:
         pytest.skip(str(missing))
     command = [sys.executable, "-c", SERVE, str(model)]
     with subprocess.Popen(
