@@ -1,6 +1,6 @@
 """The embedded engine against the same library's in-process server with one slot: tokens a second, with a shared prefix of 256 tokens.
 
-    .venv/bin/python benchmarks/engine.py [--sequences 1,4,8,16,32] [--tokens 48] [--repeats 5] [--model FILE] [--price]
+    .venv/bin/python benchmarks/engine.py [--sequences 1,4,8,16,32] [--tokens 64] [--repeats 5] [--model FILE] [--price]
 
 Both sides run in this process, one after the other, alternating, on the same file, threads, spin setting and sampler (temperature 0.8, end
 tokens forbidden). Warm: the prefix is in the cache on both sides. Cold: the server's prefix cache is off, and ours is given a prefix that
@@ -18,6 +18,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from outthink.core.errors import Failure
@@ -119,11 +120,12 @@ def compare(ours: Ours, server: Server, sizes: Sequence[int], options: argparse.
             done = EngineStatistics()
             for _ in range(options.repeats):
                 fresh += 1
+                prefix = prefix_of(fresh)
                 if mode == "warm":
-                    ours.run(prefix_of(fresh), 1, 1)
-                    server.run(prefix_of(fresh), 1, 1, warm=True)
+                    ours.run(prefix, 1, 1)
+                    server.run(prefix, 1, 1, warm=True)
                 total = n * options.tokens
-                did = measure(mine, total, threads, lambda: ours.run(prefix_of(fresh), n, options.tokens))  # noqa: B023
+                did = measure(mine, total, threads, partial(ours.run, prefix, n, options.tokens))
                 done = EngineStatistics(**{k: getattr(done, k) + getattr(did, k) for k in vars(done)})
                 measure(
                     theirs, total, threads, lambda: server.run(prefix_of(fresh), n, options.tokens, warm=mode == "warm")
@@ -169,7 +171,7 @@ def price(settings: dict[str, Any], options: argparse.Namespace, threads: int) -
                 total = n * tokens if tokens > 1 else prefix
                 if tokens > 1:
                     ours.run(content, 1, 1)
-                measure(times[name], total, threads, lambda: ours.run(content, n, tokens))  # noqa: B023
+                measure(times[name], total, threads, partial(ours.run, content, n, tokens))
         one, two = times["default"], times["deterministic"]
         print(
             f"{what:16} default {show(one.wall)}, deterministic {show(two.wall)}: "
@@ -185,7 +187,7 @@ def main() -> None:
     """Parse, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sequences", default="1,4,8,16,32")
-    parser.add_argument("--tokens", type=int, default=48, help="tokens a reply")
+    parser.add_argument("--tokens", type=int, default=64, help="tokens a reply")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--model", default=None, help="a GGUF file for both sides; the embedded model if left out")
     parser.add_argument("--price", action="store_true", help="also measure the deterministic mode")

@@ -282,7 +282,7 @@ def test_kill_and_resume_from_the_command_line(tmp_path: Path) -> None:
             until = time.monotonic() + 60
             while time.monotonic() < until and running.poll() is None:
                 found = store.runs(limit=1)[0]
-                if found.status == "running" and found.steps == 3 and store.run(found.id).unanswered:
+                if found.status == "running" and found.steps == 4 and store.run(found.id).unanswered:
                     break
                 time.sleep(0.05)
     finally:
