@@ -1,6 +1,6 @@
 """The embedded engine against the same library's in-process server with one slot: tokens a second, with a shared prefix of 256 tokens.
 
-    .venv/bin/python benchmarks/engine.py [--sequences 1,4,8,16,32] [--tokens 64] [--repeats 5] [--model FILE] [--price]
+    .venv/bin/python benchmarks/engine.py [--sequences 1,4,8,16,32] [--tokens 64] [--repeats 5] [--model FILE] [--weights q8_0] [--price]
 
 Both sides run in this process, one after the other, alternating, on the same file, threads, spin setting and sampler (temperature 0.8, end
 tokens forbidden). Warm: the prefix is in the cache on both sides. Cold: the server's prefix cache is off, and ours is given a prefix that
@@ -23,9 +23,11 @@ from typing import Any
 
 from outthink.core.errors import Failure
 from outthink.engines import Request, Sampling, TokenPrompt
-from outthink.engines.local import Local, LocalEngine, models
+from outthink.engines.local import Local, LocalEngine
+from outthink.engines.local.engine import model_file
 from outthink.engines.local.library import let_threads_sleep
 from outthink.engines.local.statistics import EngineStatistics
+from outthink.engines.local.weights import re_rounded
 
 PREFIX = 256
 GOALS = {"warm": 3.0, "cold": 5.0}
@@ -127,9 +129,7 @@ def compare(ours: Ours, server: Server, sizes: Sequence[int], options: argparse.
                 total = n * options.tokens
                 did = measure(mine, total, threads, partial(ours.run, prefix, n, options.tokens))
                 done = EngineStatistics(**{k: getattr(done, k) + getattr(did, k) for k in vars(done)})
-                measure(
-                    theirs, total, threads, lambda: server.run(prefix_of(fresh), n, options.tokens, warm=mode == "warm")
-                )  # noqa: B023
+                measure(theirs, total, threads, partial(server.run, prefix, n, options.tokens, warm=mode == "warm"))
             ratio = statistics.median(mine.wall) / statistics.median(theirs.wall)
             steady = statistics.median(mine.cpu) / statistics.median(theirs.cpu)
             print(
@@ -190,13 +190,14 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=64, help="tokens a reply")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--model", default=None, help="a GGUF file for both sides; the embedded model if left out")
+    parser.add_argument("--weights", default="as-shipped", choices=("as-shipped", "q8_0"), help="for both sides")
     parser.add_argument("--price", action="store_true", help="also measure the deterministic mode")
     options = parser.parse_args()
     # Before either side loads the library: one spin setting for both.
     let_threads_sleep(os.environ)
-    settings: dict[str, Any] = {"model": options.model}
+    file = str(re_rounded(model_file(options.model)) if options.weights == "q8_0" else model_file(options.model))
+    settings: dict[str, Any] = {"model": file}
     threads = Local().thread_count()
-    file = options.model or str(models.path())
     ours, server = Ours(Local(**settings)), Server(file, threads)
     load = os.getloadavg()[0]
     print(

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from outthink.search.beam import Beam
     from outthink.search.best_of_n import BestOfN
     from outthink.search.particle_filter import ParticleFilter
+    from outthink.search.refine import Refine
     from outthink.search.vote import Vote
 
     __version__: str
@@ -47,6 +48,7 @@ __all__ = [
     "OutthinkError",
     "ParticleFilter",
     "Recipe",
+    "Refine",
     "Result",
     "Session",
     "Stop",
@@ -74,6 +76,7 @@ _HOMES = {
     "OutthinkError": "core.errors",
     "ParticleFilter": "search.particle_filter",
     "Recipe": "recipes.recipe",
+    "Refine": "search.refine",
     "Result": "core.result",
     "Session": "core.session",
     "Stop": "core.result",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,6 +20,11 @@ PROGRAM = "from outthink.cli.main import main; main()"
 
 def start(*arguments: str, environment: dict[str, str] | None = None, cwd: Path | None = None) -> subprocess.Popen[str]:
     """The command in a process of its own."""
+
+    def listens() -> None:
+        # A test run in the background of a shell ignores Ctrl-C, and its children would too.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *arguments],
         stdin=subprocess.DEVNULL,
@@ -27,4 +33,5 @@ def start(*arguments: str, environment: dict[str, str] | None = None, cwd: Path 
         text=True,
         env=environment,
         cwd=cwd,
+        preexec_fn=listens,
     )

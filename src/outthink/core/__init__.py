@@ -26,7 +26,7 @@ from outthink.core.errors import (
 from outthink.core.events import AnyEvent, Trace
 from outthink.core.key import Key, slot_rng
 from outthink.core.ledger import Allowance, Bill, Ledger
-from outthink.core.process import Advance, Completable, Perturbable, Process, Revisable, Rewindable
+from outthink.core.process import Adaptation, Advance, Completable, Perturbable, Process, Revisable, Rewindable
 from outthink.core.result import Result, Stop
 from outthink.core.rows import Rows
 from outthink.core.run import Moved, Run
@@ -37,6 +37,7 @@ from outthink.core.task import Candidate, Message, Task
 from outthink.core.verifier import Equivalence, LogMap, ScoreKind, Scores, ScoreSpec, Verifier
 
 __all__ = [
+    "Adaptation",
     "Advance",
     "Algorithm",
     "AllFailed",

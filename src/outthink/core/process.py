@@ -26,6 +26,14 @@ S = TypeVar("S")
 
 
 @dataclass(frozen=True)
+class Adaptation:
+    """What is done in place of what was asked for, so that a run can record it."""
+
+    what: str
+    instead: str
+
+
+@dataclass(frozen=True)
 class Advance(Generic[S]):
     """What one call of a process did.
 
@@ -70,6 +78,11 @@ class Process(ABC, Generic[S]):
     def step_wise(self) -> bool:
         """Whether members can be moved on in parts. Where not, only `steps=None` works, and step-wise methods are refused early."""
         return True
+
+    @property
+    def adaptations(self) -> tuple[Adaptation, ...]:
+        """What this process does in another way than asked, because its backend cannot do it; every run records it."""
+        return ()
 
     @abstractmethod
     async def start(self, seeds: SeedArray) -> S:

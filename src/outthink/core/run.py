@@ -195,6 +195,11 @@ class Run:
             self.emit(Scored(nodes=tuple(judged.batch.id.tolist()), values=values))
         return self.scores.values(batch)
 
+    def notes(self, batch: Batch) -> list[str]:
+        """What the verifier said of each member besides its score, [n]; "" where it said nothing, or has not judged."""
+        known = self.scores.notes if self.scores is not None else {}
+        return [known.get(node, "") for node in batch.id.tolist()]
+
     async def answer_keys(self, batch: Batch) -> list[Hashable | None]:
         """Which answers are the same, [n]; None for members that are unfinished, failed, or abstain."""
         at = np.flatnonzero(batch.finished)
@@ -246,14 +251,12 @@ class Run:
         """What a resumed run must know besides the algorithm's state."""
         return {
             "next_node": self._next_node,
-            "known": dict(self.scores.known) if self.scores else {},
             "spent": dict(self.session.ledger.state()),
             "uncertain": self.session.ledger.uncertain,
-            "held": self.scores.held() if self.scores else {},
             # A cut ends with the session that it cut; a limit that bound stays.
             "limit": "" if self.limit == self.session.cut.reason else self.limit,
             "failures": dict(self.failures),
-            "verifier_failures": dict(self.scores.failures) if self.scores else {},
+            "scores": self.scores.state() if self.scores else {},
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -261,10 +264,7 @@ class Run:
         self._next_node = state["next_node"]
         self.failures = dict(state["failures"])
         if self.scores is not None:
-            self.scores.known = dict(state["known"])
-            self.scores.failures = dict(state["verifier_failures"])
-            for node, share in state["held"].items():
-                self.scores.hold([node], share)
+            self.scores.restore(state["scores"])
         self.limit = state["limit"]
         self.session.ledger.restore(state["spent"], state["uncertain"])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -40,6 +41,7 @@ class ScoreBook:
     view: View
     known: dict[int, float] = field(default_factory=dict)
     failures: dict[int, Failure] = field(default_factory=dict)
+    notes: dict[int, str] = field(default_factory=dict)
     _held: dict[int, Cost] = field(default_factory=dict)
 
     def share(self) -> Cost:
@@ -54,6 +56,22 @@ class ScoreBook:
     def held(self) -> dict[int, Cost]:
         """The promises that stand, by node."""
         return dict(self._held)
+
+    def state(self) -> dict[str, Any]:
+        """What a resumed run must know of the scores so far."""
+        return {
+            "known": dict(self.known),
+            "held": self.held(),
+            "verifier_failures": dict(self.failures),
+            "notes": dict(self.notes),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` described."""
+        self.known, self.notes = dict(state["known"]), dict(state["notes"])
+        self.failures = dict(state["verifier_failures"])
+        for node, share in state["held"].items():
+            self.hold([node], share)
 
     def release(self, nodes: list[int] | None = None) -> None:
         """Take back the promises made for `nodes`; None: all of them."""
@@ -103,6 +121,8 @@ class ScoreBook:
         values = _checked(scores, judged, spec)
         for i, node in enumerate(judged.id.tolist()):
             self.known[node] = float(values[i])
+            if scores.notes and scores.notes[i]:
+                self.notes[node] = scores.notes[i]
             if i in scores.failures:
                 self.failures[node] = scores.failures[i]
                 warnings.append(f"The verifier failed on node {node}: {scores.failures[i].message}")

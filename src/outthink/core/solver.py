@@ -84,7 +84,12 @@ async def solve_many(
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InputError(
-            explain("Tasks share an id.", got=", ".join(twice), expected="each id once", remedy="Give each task an id of its own.")
+            explain(
+                "Tasks share an id.",
+                got=", ".join(twice),
+                expected="each id once",
+                remedy="Give each task an id of its own.",
+            )
         )
     gate = asyncio.Semaphore(in_flight)
     budgets = (allocator or Even()).split(tasks, session)
@@ -172,6 +177,8 @@ class Search(Solver):
                 task=task.id, method=self.method, seed=session.key.entropy, budget=session.ledger.budget.limits()
             )
         )
+        for adaptation in process.adaptations:
+            run.adapted(adaptation.what, adaptation.instead)
         try:
             state, step, stop = await self._loop(run, process, resume, on_step)
         finally:

@@ -47,6 +47,7 @@ class ScoreSpec:
         wants: features that the process must show.
         local: answers within milliseconds and without input or output, so that it still runs after a deadline.
         reads_reference: whether it looks at the task's right answer (an oracle; reports say so).
+        relative: whether a score only compares the candidates of one call, so that scores of different calls cannot be compared.
     """
 
     kind: ScoreKind
@@ -57,6 +58,7 @@ class ScoreSpec:
     wants: frozenset[Feature] = frozenset()
     local: bool = True
     reads_reference: bool = False
+    relative: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from importlib import metadata
 from typing import Any
 
 from outthink.core.errors import EngineError, InputError, explain
+from outthink.core.process import Adaptation
 from outthink.core.settings import replace
 from outthink.engines.openai.abilities import Abilities
-from outthink.engines.openai.engine import Adaptation
 from outthink.engines.openai.settings import Openai, connect
 from outthink.engines.probe_record import Probed
 from outthink.engines.workloads import CONTINUES, DEMANDS, LOG_PROBS, SCHEMA, STOPS, Question, Workload, missing

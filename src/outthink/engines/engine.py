@@ -21,6 +21,7 @@ from msgspec import Meta
 from outthink.core.cost import Cost
 from outthink.core.cut import Cut
 from outthink.core.errors import Failure
+from outthink.core.process import Adaptation
 from outthink.core.settings import Count, Fraction, NonNegativeFloat, Settings
 from outthink.core.task import Message
 from outthink.numerics.types import FloatArray
@@ -192,6 +193,11 @@ class Engine(ABC):
     @property
     @abstractmethod
     def capabilities(self) -> EngineCapabilities: ...
+
+    @property
+    def adaptations(self) -> tuple[Adaptation, ...]:
+        """What it does in place of what its backend cannot do; runs record it."""
+        return ()
 
     @abstractmethod
     def most(self, requests: Sequence[Request]) -> list[Cost]:

@@ -60,6 +60,7 @@ class Described(msgspec.Struct, frozen=True):
     capabilities: EngineCapabilities
     end_tokens: tuple[int, ...] | None
     rates: bool
+    opening: tuple[int, ...] = ()
 
 
 class RecordedEngine(Engine):
@@ -121,10 +122,15 @@ class _RecordedTokenizer(Tokenizer):
         self._cassette = cassette
         self._name = described.name
         self._end = frozenset(described.end_tokens or ())
+        self._opening = tuple(described.opening)
 
     @property
     def end_tokens(self) -> frozenset[int]:
         return self._end
+
+    @property
+    def opening(self) -> tuple[int, ...]:
+        return self._opening
 
     def encode(self, text: str, *, special: bool = False) -> tuple[int, ...]:
         return tuple(self._find("encode", encode_key(self._name, text, special), f"text ending in {text[-60:]!r}"))

@@ -23,6 +23,7 @@ import msgspec
 from outthink.core.cost import ZERO, Cost
 from outthink.core.cut import Cut, gather_until
 from outthink.core.errors import EngineError, Failure
+from outthink.core.process import Adaptation
 from outthink.engines.engine import (
     Engine,
     EngineCapabilities,
@@ -103,6 +104,10 @@ class RecordingEngine(Engine):
     @property
     def capabilities(self) -> EngineCapabilities:
         return self.engine.capabilities
+
+    @property
+    def adaptations(self) -> tuple[Adaptation, ...]:
+        return self.engine.adaptations
 
     def counters(self) -> Cost:
         """What the engine inside has counted, and what the replies from the log had cost."""
@@ -223,5 +228,6 @@ def describe_engine(engine: Engine) -> bytes:
             "capabilities": engine.capabilities,
             "end_tokens": sorted(engine.tokenizer.end_tokens) if isinstance(engine, Tokenizing) else None,
             "rates": isinstance(engine, ScoresContinuations),
+            "opening": engine.tokenizer.opening if isinstance(engine, Tokenizing) else (),
         }
     )

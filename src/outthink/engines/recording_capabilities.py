@@ -32,6 +32,10 @@ class _RecordingTokenizer(Tokenizer):
     def end_tokens(self) -> frozenset[int]:
         return self._tokenizer.end_tokens
 
+    @property
+    def opening(self) -> tuple[int, ...]:
+        return self._tokenizer.opening
+
     def encode(self, text: str, *, special: bool = False) -> tuple[int, ...]:
         tokens = self._tokenizer.encode(text, special=special)
         return self._keep("encode", encode_key(self._name, text, special), tokens)

@@ -52,6 +52,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
         "vote": "outthink.search.vote:Vote",
         "particle-filter": "outthink.search.particle_filter:ParticleFilter",
         "beam": "outthink.search.beam:Beam",
+        "refine": "outthink.search.refine:Refine",
     },
     "verifier": {
         "exact": "outthink.verify:Exact",
@@ -61,6 +62,8 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
         "confidence": "outthink.verify:Confidence",
         "arithmetic": "outthink.verify:Arithmetic",
         "combine": "outthink.verify:Combine",
+        "judge": "outthink.verify:Judge",
+        "pairwise": "outthink.verify:Pairwise",
     },
     "answer": {
         "plain": "outthink.verify:Plain",

@@ -3,6 +3,7 @@
 from outthink.search.beam import Beam
 from outthink.search.best_of_n import BestOfN
 from outthink.search.particle_filter import ParticleFilter
+from outthink.search.refine import Refine
 from outthink.search.twists import Difference, Incremental, RunningMax, RunningSum
 from outthink.search.vote import Vote
 
@@ -12,6 +13,7 @@ __all__ = [
     "Difference",
     "Incremental",
     "ParticleFilter",
+    "Refine",
     "RunningMax",
     "RunningSum",
     "Vote",

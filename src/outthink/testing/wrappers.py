@@ -32,6 +32,10 @@ class Wrapper(Process[S]):
         return self.inner.exact
 
     @property
+    def step_wise(self) -> bool:
+        return self.inner.step_wise
+
+    @property
     def counters(self) -> Any:
         """What the process inside has charged."""
         return getattr(self.inner, "counters")  # noqa: B009 - only processes that count have it

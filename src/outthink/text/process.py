@@ -18,7 +18,7 @@ from outthink.core.cost import ZERO, Cost
 from outthink.core.errors import CheckpointError, Failure, Incompatible, explain
 from outthink.core.key import slot_rng
 from outthink.core.ledger import Allowance
-from outthink.core.process import Advance, Completable, Perturbable, Process, Revisable, Rewindable
+from outthink.core.process import Adaptation, Advance, Completable, Perturbable, Process, Revisable, Rewindable
 from outthink.core.task import Candidate, Feature, Task
 from outthink.engines.engine import Continuation, Engine, Request, Sampling, Tokenizer, Tokenizing, TokenPrompt, Wanted
 from outthink.engines.paid_failure import PaidFailure
@@ -120,6 +120,11 @@ class TextProcess(Process[Texts], Revisable[Texts], Rewindable[Texts], Perturbab
     def step_wise(self) -> bool:
         """Whether texts can be moved on in parts; where not, only `steps=None` works (or the stepper `Whole`)."""
         return self.continuation is not Continuation.NONE and self.settings.constraint is None
+
+    @property
+    def adaptations(self) -> tuple[Adaptation, ...]:
+        asked = Adaptation("continuing a text", "the model is asked in words to go on: another distribution")
+        return (*self.engine.adaptations, *((asked,) if self.continuation is Continuation.PROMPTED else ()))
 
     @property
     def offers(self) -> frozenset[Feature]:

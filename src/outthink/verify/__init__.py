@@ -2,10 +2,16 @@
 
 Verifiers: `Exact` and `MathVerify` compare with the right answer; `MatchesRegex`, `JsonSchemaValid`, `Confidence` and `Arithmetic` need
 none; `Combine` joins several; `as_verifier` takes any plain function. Answers: `Numeric`, `Symbolic`, `JsonFields`, `Plain` say how an
-answer is found in a text and which are equal. If unsure: `Numeric` answers, and `Arithmetic` for work that is written out.
+answer is found in a text and which are equal. `Judge` and `Pairwise` ask a model and are imported when they are first used, with the
+engines that they may have of their own. If unsure: `Numeric` answers, and `Arithmetic` for work that is written out.
 
 Importing this package loads nothing heavy: sympy and jsonschema are only ever imported by the worker processes that use them.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from outthink.verify.arithmetic import Arithmetic
 from outthink.verify.combine import Combine, Combined
@@ -22,6 +28,11 @@ from outthink.verify.plain import Plain
 from outthink.verify.pool import WorkerPool, workers
 from outthink.verify.symbolic import Symbolic, SymbolicEquivalence
 
+if TYPE_CHECKING:
+    from outthink.verify.judge import Judge, ModelJudge
+    from outthink.verify.pairwise import Pairwise, PairwiseJudge
+    from outthink.verify.rubrics import Numbers, Rubric, Words, built_in_rubrics
+
 __all__ = [
     "Arithmetic",
     "Boxed",
@@ -34,18 +45,43 @@ __all__ = [
     "FunctionVerifier",
     "JsonFields",
     "JsonSchemaValid",
+    "Judge",
     "Marked",
     "MatchesRegex",
     "MathVerifier",
     "MathVerify",
+    "ModelJudge",
+    "Numbers",
     "Numeric",
+    "Pairwise",
+    "PairwiseJudge",
     "Pattern",
     "Plain",
+    "Rubric",
     "Symbolic",
     "SymbolicEquivalence",
     "Usual",
     "WholeText",
+    "Words",
     "WorkerPool",
     "as_verifier",
+    "built_in_rubrics",
     "workers",
 ]
+
+_HOMES = {
+    "Judge": "judge",
+    "ModelJudge": "judge",
+    "Numbers": "rubrics",
+    "Pairwise": "pairwise",
+    "PairwiseJudge": "pairwise",
+    "Rubric": "rubrics",
+    "Words": "rubrics",
+    "built_in_rubrics": "rubrics",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'outthink.verify' has no attribute {name!r}")
+    return getattr(import_module(f"outthink.verify.{_HOMES[name]}"), name)

@@ -99,6 +99,7 @@ class Combined(Verifier):
             wants=frozenset().union(*(spec.wants for spec in specs)),
             local=all(spec.local for spec in specs),
             reads_reference=any(spec.reads_reference for spec in specs),
+            relative=any(spec.relative for spec in specs),
         )
 
     def most(self, task: Task) -> Cost:

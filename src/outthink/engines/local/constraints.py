@@ -19,6 +19,9 @@ from outthink.engines.engine import Choice, Constraint, JsonSchema
 from outthink.engines.local.backend import LogitArray
 from outthink.engines.local.library import INSTALL
 
+BLANK = r"[ \n\t]{0,8}"
+"""Blank space between the parts of a JSON reply. Without a bound a small model may write nothing else until its limit."""
+
 
 class _Vocabulary:
     """The tokenizer as llguidance wants it: bytes of each token, and which of them are control tokens."""
@@ -86,7 +89,7 @@ def constraint_text(constraint: Constraint) -> str:
         options = " | ".join(json.dumps(option, ensure_ascii=False) for option in constraint.options)
         return str(LLMatcher.grammar_from_lark(f"start: {options}"))
     if isinstance(constraint, JsonSchema):
-        return str(LLMatcher.grammar_from_json_schema(constraint.document))
+        return str(LLMatcher.grammar_from_json_schema(constraint.document, overrides={"whitespace_pattern": BLANK}))
     return str(LLMatcher.grammar_from_regex(constraint.pattern))
 
 

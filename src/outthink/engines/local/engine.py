@@ -10,55 +10,21 @@ what is billed, `llama` for what `deterministic` rests on. If unsure, take `Loca
 
 from __future__ import annotations
 
-import asyncio
-import functools
-import threading
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from outthink.core.cost import ZERO, Cost
-from outthink.core.cut import Cut
-from outthink.core.errors import (
-    ContextOverflow,
-    EngineClosed,
-    EngineError,
-    Failure,
-    InputError,
-    SettingsError,
-    explain,
-)
-from outthink.engines.engine import (
-    ChatPrompt,
-    Continuation,
-    Continued,
-    Engine,
-    EngineCapabilities,
-    Generation,
-    Prompt,
-    Request,
-    ScoresContinuations,
-    StopReason,
-    TextPrompt,
-    Tokenizing,
-    TokenPrompt,
-)
+from outthink.core.errors import SettingsError, explain
+from outthink.engines.engine import Continuation, EngineCapabilities
 from outthink.engines.local import models
-from outthink.engines.local.constraints import Grammars
 from outthink.engines.local.exactness import probe_exactness
 from outthink.engines.local.library import load
 from outthink.engines.local.llama import CELL_STEP, LlamaBackend, LlamaModel
-from outthink.engines.local.processors import Processors, check_bias, needed
 from outthink.engines.local.scheduler import Limits, Scheduler, Vocabulary
+from outthink.engines.local.serving import ServingEngine
 from outthink.engines.local.settings import Local
-from outthink.engines.local.statistics import EngineStatistics
 from outthink.engines.local.tokenizer import LocalTokenizer
-from outthink.engines.local.work import Job, Order
-from outthink.engines.local.worker import Worker
 
 
-class LocalEngine(Engine, Tokenizing, ScoresContinuations):
+class LocalEngine(ServingEngine):
     """A GGUF model in this process.
 
     Raises:
@@ -71,25 +37,24 @@ class LocalEngine(Engine, Tokenizing, ScoresContinuations):
         file = model_file(self.settings.model)
         models.check_file(file)
         library = load(self.settings.library)
+        if self.settings.weights == "q8_0":
+            file = re_rounded(file)
         self._model = LlamaModel(library, file)
         self._tokenizer = LocalTokenizer(self._model)
         self._backend = LlamaBackend(self._model, self.settings, cells=self._cells())
         if self.settings.deterministic:
             subject = (file, file.stat().st_mtime_ns, library.path, self._backend.threads, self.settings.step_tokens)
             probe_exactness(self._backend, self.settings.step_tokens, subject)
-        self._context = min(self.settings.context or self._model.context, self._model.context, self._backend.cells)
         limits = Limits(
             places=self.settings.max_sequences,
             rows=self.settings.step_tokens,
             retained=self.settings.retained,
-            context=self._context,
+            context=min(self.settings.context or self._model.context, self._model.context, self._backend.cells),
         )
         vocabulary = Vocabulary(self._tokenizer.end_tokens, self._tokenizer.piece)
-        self._scheduler = Scheduler(self._backend, vocabulary, limits)
+        scheduler = Scheduler(self._backend, vocabulary, limits)
         self._name = f"local:{file.name} {library.build} threads={self._backend.threads}"
-        self._worker = Worker(self._scheduler, file.stem)
-        self._closed = threading.Lock()
-        self._text_tokens = functools.lru_cache(maxsize=4096)(self._tokenizer.encode)
+        super().__init__(scheduler, self._tokenizer, title="embedded engine", model=file.stem)
 
     @property
     def name(self) -> str:
@@ -98,11 +63,6 @@ class LocalEngine(Engine, Tokenizing, ScoresContinuations):
     @property
     def tokenizer(self) -> LocalTokenizer:
         return self._tokenizer
-
-    @property
-    def statistics(self) -> EngineStatistics:
-        """What was computed, as opposed to what was billed."""
-        return self._scheduler.statistics
 
     @property
     def capabilities(self) -> EngineCapabilities:
@@ -116,185 +76,9 @@ class LocalEngine(Engine, Tokenizing, ScoresContinuations):
             context=self._context,
         )
 
-    @property
-    def closed(self) -> bool:
-        """Whether it was closed, or is about to be."""
-        return self._worker.closed
-
-    def counters(self) -> Cost:
-        return self._scheduler.counters
-
-    def most(self, requests: Sequence[Request]) -> list[Cost]:
-        jobs = [self._job(request, _ignore) for request in requests]
-        costs = []
-        for request, job, uncached in zip(requests, jobs, self._scheduler.promised(jobs), strict=True):
-            if request.max_uncached is not None:
-                uncached = min(uncached, request.max_uncached)
-            cached = job.input_size - uncached
-            costs.append(
-                Cost(input_tokens=job.input_size, cached_input_tokens=cached, output_tokens=job.order.limit, calls=1)
-            )
-        return costs
-
-    async def generate(self, requests: Sequence[Request], *, cut: Cut | None = None) -> list[Generation | Failure]:
-        self._require_open()
-        jobs = await self._serve([functools.partial(self._job, request) for request in requests], cut)
-        replies: list[Generation | Failure] = []
-        for request, job in zip(requests, jobs, strict=True):
-            replies.append(job if isinstance(job, Failure) else _reply(request, job))
-        return replies
-
-    async def log_probs(
-        self, pairs: Sequence[tuple[TokenPrompt, tuple[int, ...]]], *, owner: str = ""
-    ) -> list[Continued | Failure]:
-        self._require_open()
-        rated = [(prompt, continuation) for prompt, continuation in pairs if continuation]
-        jobs = iter(await self._serve([functools.partial(self._rating, *pair, owner) for pair in rated], None))
-        results: list[Continued | Failure] = []
-        for _, continuation in pairs:
-            job = next(jobs) if continuation else None
-            if job is None:
-                results.append(Continued((), ZERO))
-            elif isinstance(job, Failure) or job.failure is not None:
-                results.append(job if isinstance(job, Failure) else job.failure or Failure("EngineError", "unknown"))
-            elif job.stop is StopReason.CANCELLED:
-                results.append(Failure.of(EngineClosed("The embedded engine was closed before this was rated.")))
-            else:
-                results.append(Continued(tuple(job.log_probs), job.cost))
-        return results
-
-    async def close(self) -> None:
-        await asyncio.to_thread(self.close_now)
-
-    def close_now(self) -> None:
-        """`close` for those who have no event loop. Blocks until the step under way has ended."""
-        with self._closed:
-            self._worker.close()
-            self._backend.close()
-            self._model.close()
-
-    # -- from requests to jobs --------------------------------------------------------------------------------------
-
-    async def _serve(
-        self, makers: Sequence[Callable[[Callable[[Job], None]], Job]], cut: Cut | None
-    ) -> list[Job | Failure]:
-        """Make jobs, submit those that can be served, wait for all; a job that cannot be served is a failure."""
-        loop = asyncio.get_running_loop()
-        everything = loop.create_future()
-        left = [0]
-
-        def settle() -> None:
-            left[0] -= 1
-            if left[0] == 0 and not everything.done():
-                everything.set_result(None)
-
-        def done(_: Job) -> None:
-            # The loop may be gone when its jobs end: then nobody waits for them any more.
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(settle)
-
-        results: list[Job | Failure] = []
-        for make in makers:
-            try:
-                results.append(make(done))
-            except (EngineError, InputError, SettingsError) as error:
-                results.append(Failure.of(error))
-        jobs = [result for result in results if isinstance(result, Job)]
-        left[0] = len(jobs)
-        if not jobs:
-            return results
-        self._worker.submit(jobs)
-        stop_listening = cut.on_fire(lambda: self._worker.cancel(jobs)) if cut is not None else None
-        try:
-            await everything
-        except asyncio.CancelledError:
-            self._worker.cancel(jobs)
-            raise
-        finally:
-            if stop_listening is not None:
-                stop_listening()
-        return results
-
-    def _job(self, request: Request, done: Callable[[Job], None]) -> Job:
-        tokens = self._checked_prompt(request.prompt)
-        if request.max_tokens < 1:
-            raise InputError(
-                explain(
-                    "A reply needs room.",
-                    got=request.max_tokens,
-                    expected="max_tokens of at least 1",
-                    remedy="Raise it.",
-                )
-            )
-        check_bias(request.sampling, self._tokenizer.size)
-        mask = None if request.constraint is None else self._grammars.matcher(request.constraint)
-        processed = mask is not None or needed(request.sampling)
-        order = Order(
-            tokens=tokens,
-            owner=request.owner,
-            seed=request.seed,
-            limit=min(request.max_tokens, self._context - len(tokens)),
-            sampling=request.sampling,
-            stop=request.stop,
-            log_probs="log_probs" in request.wants,
-            hidden="hidden" in request.wants,
-            max_uncached=request.max_uncached,
-        )
-        return Job(order, done, Processors(request.sampling, mask) if processed else None)
-
-    def _rating(
-        self, prompt: TokenPrompt, continuation: tuple[int, ...], owner: str, done: Callable[[Job], None]
-    ) -> Job:
-        tokens = self._checked_prompt(prompt, more=len(continuation) - 1)
-        self._check_tokens(continuation)
-        return Job(Order(tokens=tokens, owner=owner, continuation=continuation), done)
-
-    def _checked_prompt(self, prompt: Prompt, more: int = 0) -> tuple[int, ...]:
-        tokens = self._encode_prompt(prompt)
-        size = len(tokens) + more
-        if size >= self._context + (more > 0):
-            raise ContextOverflow(
-                explain(
-                    "The prompt does not fit into the context, which must hold the reply too.",
-                    got=f"{size} tokens",
-                    expected=f"at most {self._context - 1} of a context of {self._context}",
-                    remedy="Shorten the prompt, or raise `context` or `memory`.",
-                )
-            )
-        if not tokens:
-            raise InputError(
-                explain("A prompt needs at least one token.", got=prompt, expected="a text", remedy="Write one.")
-            )
-        return tokens
-
-    def _encode_prompt(self, prompt: Prompt) -> tuple[int, ...]:
-        if isinstance(prompt, TokenPrompt):
-            self._check_tokens(prompt.tokens)
-            return prompt.tokens
-        if isinstance(prompt, TextPrompt):
-            return (*self._tokenizer.opening, *self._text_tokens(prompt.text))
-        if isinstance(prompt, ChatPrompt):
-            return self._tokenizer.chat(prompt.messages, prefix=prompt.prefix)
-        raise InputError(f"No such form of prompt: {type(prompt).__name__}.")
-
-    def _check_tokens(self, tokens: Sequence[int]) -> None:
-        ids = np.asarray(tokens, dtype=np.int64)
-        if len(ids) and (ids.min() < 0 or ids.max() >= self._tokenizer.size):
-            raise InputError(
-                explain(
-                    "A prompt holds a token that the model does not have.",
-                    got=int(ids.min() if ids.min() < 0 else ids.max()),
-                    expected=f"ids from 0 to {self._tokenizer.size - 1}",
-                    remedy="Use the engine's own tokenizer.",
-                )
-            )
-
-    @functools.cached_property
-    def _grammars(self) -> Grammars:
-        tokenizer = self._tokenizer
-        pieces = [tokenizer.piece(token) for token in range(tokenizer.size)]
-        ends = [tokenizer.end, *sorted(tokenizer.end_tokens - {tokenizer.end})]
-        return Grammars(pieces, sorted(tokenizer.controls), ends, tokenizer.encode)
+    def _free(self) -> None:
+        self._backend.close()
+        self._model.close()
 
     def _cells(self) -> int:
         """Tokens for which the cache has room, in steps that suit the library."""
@@ -310,10 +94,6 @@ class LocalEngine(Engine, Tokenizing, ScoresContinuations):
             )
         return cells
 
-    def _require_open(self) -> None:
-        if self._worker.closed:
-            raise EngineClosed("The embedded engine was used after it was closed.")
-
 
 def model_file(model: str | None) -> Path:
     """The file that a setting means: None for the embedded model, a known name, or a path."""
@@ -322,22 +102,3 @@ def model_file(model: str | None) -> Path:
     if any(model == known.name for known in models.KNOWN):
         return models.path(models.known(model))
     return Path(model).expanduser()
-
-
-def _reply(request: Request, job: Job) -> Generation | Failure:
-    if job.failure is not None:
-        return job.failure
-    outcome = job.outcome()
-    return Generation(
-        text=outcome.text,
-        stop=outcome.stop,
-        cost=outcome.cost,
-        tokens=outcome.tokens,
-        log_probs=outcome.log_probs if "log_probs" in request.wants else None,
-        stop_text=outcome.stop_text,
-        hidden=None if outcome.hidden is None else outcome.hidden.astype(np.float64),
-    )
-
-
-def _ignore(_: Job) -> None:
-    """Nobody waits for a job that is only looked at."""

@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from outthink.core.errors import EngineError, ModelMissing, explain, nearest
-
-MAGIC: Final = b"GGUF"
+from outthink.engines.local.gguf import MAGIC
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ fails. `deterministic` makes a request's tokens independent of whatever runs bes
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
@@ -30,6 +30,7 @@ class Local(EngineSettings):
 
     Attributes:
         model: path of a GGUF file, or the name of a known model; None for the embedded one.
+        weights: "q8_0" re-rounds weights that are stored as Q4_1, which makes batches and prompts faster (see `weights`).
         library: path of another libllama; None for the installed wheel's.
         threads: of the arithmetic; None for OMP_NUM_THREADS where the user has set it, else as many as this process may use.
         memory: megabytes (10^6 bytes) for the cache of keys and values.
@@ -41,6 +42,7 @@ class Local(EngineSettings):
     """
 
     model: str | None = None
+    weights: Literal["as-shipped", "q8_0"] = "as-shipped"
     library: str | None = None
     threads: Positive | None = None
     memory: Annotated[float, Meta(gt=0.0)] = 384.0

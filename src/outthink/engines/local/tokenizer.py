@@ -6,18 +6,15 @@ wrote apart from what the template wrote.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from outthink.core.errors import EngineError
-from outthink.core.task import Message
-from outthink.engines.engine import Tokenizer
 from outthink.engines.local.chat import ChatTemplate
 from outthink.engines.local.llama import LlamaModel
+from outthink.engines.local.vocabulary import PieceTokenizer
 
 PIECE_BYTES = 64
 
 
-class LocalTokenizer(Tokenizer):
+class LocalTokenizer(PieceTokenizer):
     """Tokenizer of an open model. Usable from several threads: the library's vocabulary is only read."""
 
     def __init__(self, model: LlamaModel) -> None:
@@ -29,7 +26,7 @@ class LocalTokenizer(Tokenizer):
         self._begin = int(self._lib.llama_vocab_bos(self._vocab))
         self._adds_begin = bool(self._lib.llama_vocab_get_add_bos(self._vocab)) and self._begin >= 0
         source = model.chat_template()
-        self._template = (
+        self.template = (
             None if source is None else ChatTemplate(source, self._mark(self._begin), self._mark(self._end()))
         )
 
@@ -39,12 +36,10 @@ class LocalTokenizer(Tokenizer):
 
     @property
     def controls(self) -> frozenset[int]:
-        """Tokens that are markup, not text."""
         return self._controls
 
     @property
     def end(self) -> int:
-        """The end token that a constraint closes a reply with."""
         return self._end()
 
     @property
@@ -64,23 +59,11 @@ class LocalTokenizer(Tokenizer):
                 raise EngineError(f"llama.cpp could not tokenize a text of {len(data)} bytes.")
             size = -count
 
-    def decode(self, tokens: Sequence[int]) -> str:
-        return b"".join(map(self.piece, tokens)).decode("utf-8", "replace")
-
     def piece(self, token: int) -> bytes:
-        """The bytes of one token; none for control tokens."""
         found = self._pieces.get(token)
         if found is None:
             found = self._pieces[token] = self._piece(token)
         return found
-
-    def chat(self, messages: Sequence[Message], *, prefix: str = "") -> tuple[int, ...]:
-        if self._template is None:
-            raise EngineError("This model has no chat template. Use a text prompt.")
-        tokens: list[int] = []
-        for part in self._template.parts(messages):
-            tokens += self.encode(part.text, special=part.markup)
-        return (*tokens, *self.encode(prefix))
 
     def _piece(self, token: int, *, special: bool = False) -> bytes:
         if token < 0 or token >= self.size or (token in self._controls and not special):

@@ -11,10 +11,10 @@ from outthink.engines.local.work import Job
 
 
 class Worker:
-    """Runs `scheduler` in a thread until it is closed. Submit from any thread."""
+    """Runs `scheduler` in a thread until it is closed. Submit from any thread. `title`: what messages call the engine."""
 
-    def __init__(self, scheduler: Scheduler, name: str) -> None:
-        self.scheduler = scheduler
+    def __init__(self, scheduler: Scheduler, name: str, *, title: str = "embedded engine") -> None:
+        self.scheduler, self._title = scheduler, title
         self._wake = threading.Condition()
         self._closing = False
         self._broken: BaseException | None = None
@@ -30,9 +30,9 @@ class Worker:
         """Queue jobs. Raises `EngineClosed` after `close`, `EngineError` after a crash."""
         with self._wake:
             if self._closing:
-                raise EngineClosed("The embedded engine was used after it was closed.")
+                raise EngineClosed(f"The {self._title} was used after it was closed.")
             if self._broken is not None:
-                raise EngineError(f"The embedded engine has stopped: {self._broken}") from self._broken
+                raise EngineError(f"The {self._title} has stopped: {self._broken}") from self._broken
             self.scheduler.submit(jobs)
             self._wake.notify()
 
@@ -61,6 +61,6 @@ class Worker:
         except BaseException as error:  # noqa: BLE001  # whatever it was, those who wait must hear of it
             with self._wake:
                 self._broken = error
-            self.scheduler.fail_all(EngineError(f"The embedded engine broke down: {type(error).__name__}: {error}"))
+            self.scheduler.fail_all(EngineError(f"The {self._title} broke down: {type(error).__name__}: {error}"))
         else:
             self.scheduler.cancel_all()

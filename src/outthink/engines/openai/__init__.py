@@ -7,7 +7,7 @@ What a server can do is not read off its name or its status codes but probed onc
 """
 
 from outthink.engines.openai.abilities import Abilities, Known, LogProbLaw, PrefixWay
-from outthink.engines.openai.engine import Adaptation, OpenAIEngine
+from outthink.engines.openai.engine import OpenAIEngine
 from outthink.engines.openai.failing import BackendError, BrokenReply, Refusal, TimedOut, Unreachable
 from outthink.engines.openai.limits import HostLimits
 from outthink.engines.openai.presets import Preset, preset, presets
@@ -17,7 +17,6 @@ from outthink.engines.openai.usage import Prices
 
 __all__ = [
     "Abilities",
-    "Adaptation",
     "BackendError",
     "BrokenReply",
     "HostLimits",

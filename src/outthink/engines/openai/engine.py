@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from outthink.core.cost import ZERO, Cost, total_of
 from outthink.core.cut import Cut, gather_until
 from outthink.core.errors import EngineClosed, EngineError, Failure
 from outthink.core.key import slot_rng
+from outthink.core.process import Adaptation
 from outthink.engines.engine import Continuation, Engine, EngineCapabilities, Generation, Request
 from outthink.engines.openai.abilities import Abilities
 from outthink.engines.openai.body import Speech, can_constrain, written
@@ -24,14 +24,6 @@ from outthink.engines.paid_failure import PaidFailure
 
 if TYPE_CHECKING:
     from outthink.engines.openai.settings import Openai
-
-
-@dataclass(frozen=True)
-class Adaptation:
-    """What the engine does in place of what it was asked for, so that a run can record it."""
-
-    what: str
-    instead: str
 
 
 class OpenAIEngine(Engine):

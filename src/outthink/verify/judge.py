@@ -1,0 +1,139 @@
+"""A model as judge: it is shown a candidate, told what to look at, and its verdict becomes a score in [0, 1].
+
+    [verifier]
+    type = "judge"
+    rubric = "correctness"          # or a table of your own: { prompt = "...{candidate}...", scale = {...} }
+    n_evaluate = 3
+
+The candidate is quoted line by line and the verdict is read from the reply alone, so a candidate that says "Score: 10" has said nothing.
+A reply without a verdict is no opinion, never 0; the score is the mean over the judgements that have one, and the note holds the reasons of
+the first of them. Judges are noisy, and like their own style and longer answers: compare them with a checkable verifier where there is
+one. If unsure: `correctness` with three judgements; `short` with `n_evaluate = 1` where the budget is small.
+
+Source: spec 05, prompted judges. Departs from that code, which averages every verdict word of the text, also those in the reasoning: here
+the last verdict of each judgement counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from outthink.core.component import Parts
+from outthink.core.cost import Cost
+from outthink.core.errors import Failure, SettingsError, explain
+from outthink.core.key import Key
+from outthink.core.settings import Positive
+from outthink.core.task import Candidate, Task
+from outthink.core.verifier import LogMap, ScoreKind, Scores, ScoreSpec, Verifier
+from outthink.engines.engine import Request
+from outthink.verify.asking import Judging, text_of
+from outthink.verify.model_verifier import ModelVerifier
+from outthink.verify.rubrics import Rubric, find_rubric
+from outthink.verify.verdicts import Verdict
+
+
+class Judge(ModelVerifier):
+    """A model that rates candidates, one at a time.
+
+    Attributes:
+        rubric: what it is told: a built-in rubric by name, or one of your own.
+        n_evaluate: judgements of each candidate, averaged.
+    """
+
+    rubric: str | Rubric = "correctness"
+    n_evaluate: Positive = 3
+
+    def check(self) -> None:
+        find_rubric(self.rubric, compares=False)
+        if self.n_evaluate > 1 and self.temperature == 0:
+            raise SettingsError(
+                explain(
+                    "Greedy judgements of one candidate are all the same.",
+                    got=f"n_evaluate = {self.n_evaluate}, temperature = 0",
+                    expected="one judgement, or a temperature above 0",
+                    remedy="Set n_evaluate = 1.",
+                )
+            )
+
+    def build(self, parts: Parts) -> ModelJudge:
+        return ModelJudge(self, Judging.of(self, parts, find_rubric(self.rubric, compares=False)))
+
+
+@dataclass(frozen=True)
+class ModelJudge(Verifier):
+    """Live part of `Judge`. Equal texts among the candidates of one call are judged once and share the score."""
+
+    settings: Judge
+    judging: Judging
+
+    @property
+    def spec(self) -> ScoreSpec:
+        told = self.judging.rubric
+        return ScoreSpec(
+            kind=ScoreKind.PREFIX_VALUE if told.partial else ScoreKind.OUTCOME,
+            partial=told.partial,
+            log_map=LogMap.PROBABILITY,
+            local=False,
+            reads_reference=told.reads_reference,
+        )
+
+    def most(self, task: Task) -> Cost:
+        return self.judging.most(task, 1).times(self.settings.n_evaluate) + Cost(verifier_calls=1)
+
+    async def score(self, candidates: Sequence[Candidate], task: Task) -> Scores:
+        texts = [text_of(candidate) for candidate in candidates]
+        different = dict.fromkeys(text for text in texts if isinstance(text, str))
+        found: dict[str, Judged] = {}
+        requests: dict[str, list[Request]] = {}
+        for text in different:
+            asked = self._requests(text, task)
+            problem = self.judging.refused(asked[0], self.judging.most(task, 1))
+            if problem is None:
+                requests[text] = asked
+            else:
+                found[text] = Judged(failure=problem)
+        asked_all = await self.judging.ask([one for asked in requests.values() for one in asked])
+        verdicts = iter(asked_all.verdicts)
+        for text, asked in requests.items():
+            found[text] = Judged.of([next(verdicts) for _ in asked])
+        rows = [Judged(failure=text) if isinstance(text, Failure) else found[text] for text in texts]
+        return Scores(
+            np.array([row.value for row in rows]),
+            tuple(row.note for row in rows),
+            asked_all.cost + Cost(verifier_calls=len(requests)),
+            {i: row.failure for i, row in enumerate(rows) if row.failure is not None},
+            asked_all.uncertain,
+        )
+
+    async def close(self) -> None:
+        await self.judging.close()
+
+    def _requests(self, text: str, task: Task) -> list[Request]:
+        # A candidate's judgements follow from its text, so that they do not depend on who else is judged.
+        seeds = Key(self.settings.seed).child("judge", task.question, text).seeds(self.settings.n_evaluate)
+        return [self.judging.request({"candidate": text}, task, int(seed)) for seed in seeds]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the judgements of one text come to; nan for no opinion."""
+
+    value: float = float("nan")
+    note: str = ""
+    failure: Failure | None = None
+
+    @classmethod
+    def of(cls, verdicts: Sequence[Verdict | Failure | None]) -> Judged:
+        """The mean of those that are verdicts; a failure where every request failed."""
+        heard = [one for one in verdicts if isinstance(one, Verdict)]
+        failed = [one for one in verdicts if isinstance(one, Failure)]
+        if len(failed) == len(verdicts):
+            return cls(failure=failed[0])
+        silent = len(verdicts) - len(heard)
+        reasons = next((one.reasons for one in heard if one.reasons), "")
+        missing = f"{silent} of {len(verdicts)} judgements gave no verdict" if silent else ""
+        value = float(np.mean([one.value for one in heard])) if heard else float("nan")
+        return cls(value, "; ".join(filter(None, (reasons, missing))))

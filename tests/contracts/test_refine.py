@@ -1,0 +1,42 @@
+"""Refinement keeps the contract of algorithms, on the toy that can be revised; failures and waits reach its revisions too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from outthink.core import Algorithm, Process
+from outthink.search import Refine
+from outthink.testing.contracts import AlgorithmContract
+from outthink.testing.contracts.algorithm import EXAMPLES, Example, Solved
+from tests.search.reviser import Rewriting
+
+METHODS: list[Algorithm[Any]] = [
+    Refine(n=3, rounds=2),
+    Refine(n=2, rounds=2, accept="always", choose="all", contrast=True, feedback="score", unchanged=1),
+    Refine(n=4, rounds=1, choose="last", threshold=0.6),
+    Refine(n=5, rounds=0),
+]
+
+
+class TestRefine(AlgorithmContract):
+    @pytest.fixture(params=METHODS, ids=lambda method: str(method)[:60])
+    def algorithm(self, request: pytest.FixtureRequest) -> Algorithm[Any]:
+        method: Algorithm[Any] = request.param
+        return method
+
+    @pytest.fixture
+    def example(self) -> Example:
+        return EXAMPLES[0]
+
+    def solve(
+        self,
+        algorithm: Algorithm[Any],
+        example: Example,
+        *,
+        wrap: Callable[[Process[Any]], Any] | None = None,
+        **how: Any,
+    ) -> Solved:
+        return super().solve(algorithm, example, wrap=wrap and (lambda process: Rewriting(wrap(process))), **how)
