@@ -45,6 +45,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
         "scripted": "outthink.engines.scripted:Scripted",
         "openai": "outthink.engines.openai.settings:Openai",
         "recorded": "outthink.engines.recorded:Recorded",
+        "transformers": "outthink.engines.torch.settings:Transformers",
     },
     "process": {"text": "outthink.text.settings:Text"},
     "algorithm": {

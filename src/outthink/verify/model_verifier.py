@@ -8,7 +8,9 @@ from outthink.core.component import VerifierSettings
 from outthink.core.settings import Count, NonNegativeFloat, Positive
 from outthink.engines.local.settings import Local
 from outthink.engines.openai.settings import Openai
+from outthink.engines.recorded import Recorded
 from outthink.engines.scripted import Scripted
+from outthink.engines.torch.settings import Transformers
 
 
 class ModelVerifier(VerifierSettings):
@@ -24,7 +26,7 @@ class ModelVerifier(VerifierSettings):
         seed: of the judge's own randomness; a candidate's judgements follow from this and its text, not from the run's seed.
     """
 
-    engine: Local | Openai | Scripted | None = None
+    engine: Local | Openai | Recorded | Scripted | Transformers | None = None
     temperature: NonNegativeFloat = 0.7
     max_tokens: Positive = 256
     candidate_tokens: Positive = 1024

@@ -26,7 +26,7 @@ from outthink.engines.engine import Choice, Constraint, JsonSchema, Regex
 NonEmpty = Annotated[str, Meta(min_length=1)]
 PLACE = re.compile(r"\{(question|candidate|reference|first|second|form)\}")
 MOST_CHOICES = 101
-_NUMBER = re.compile(r"(-?\d{1,15}(?:\.\d{1,15})?)(?:\s*(?:/|out of)\s*(\d{1,15}(?:\.\d{1,15})?))?")
+_NUMBER = re.compile(r"(-?\d{1,15}(?:\.\d{1,15})?)(?:\s*(?:/|out of)\s*(\d{1,15}(?:\.\d{1,15})?))?", re.ASCII)
 
 
 class Numbers(Settings, tag_field="type", tag="numbers"):

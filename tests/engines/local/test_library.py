@@ -163,6 +163,7 @@ class TestInstalled:
             LocalEngine(Local(memory=1.0))
 
     def test_nothing_heavy_is_imported_before_an_engine_opens(self) -> None:
-        script = "import sys, outthink.engines.local as l; l.Local(); print([m for m in ('cffi', 'llguidance', 'jinja2', 'xllamacpp') if m in sys.modules])"
+        heavy = "('cffi', 'llguidance', 'jinja2', 'xllamacpp')"
+        script = f"import sys, outthink.engines.local as l; l.Local(); print([m for m in {heavy} if m in sys.modules])"
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
         assert done.stdout.strip() == "[]"

@@ -11,7 +11,8 @@ import numpy as np
 
 from outthink.engines.engine import Sampling
 from outthink.engines.local.backend import StepBatch, StepOutput
-from outthink.engines.local.scheduler import Limits, Scheduler, Vocabulary
+from outthink.engines.local.parts import Limits, Vocabulary
+from outthink.engines.local.scheduler import Scheduler
 from outthink.engines.local.work import Job, Order
 
 VOCABULARY = 40

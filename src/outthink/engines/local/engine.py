@@ -18,10 +18,12 @@ from outthink.engines.local import models
 from outthink.engines.local.exactness import probe_exactness
 from outthink.engines.local.library import load
 from outthink.engines.local.llama import CELL_STEP, LlamaBackend, LlamaModel
-from outthink.engines.local.scheduler import Limits, Scheduler, Vocabulary
+from outthink.engines.local.parts import Limits, Vocabulary
+from outthink.engines.local.scheduler import Scheduler
 from outthink.engines.local.serving import ServingEngine
 from outthink.engines.local.settings import Local
 from outthink.engines.local.tokenizer import LocalTokenizer
+from outthink.engines.local.weights import re_rounded
 
 
 class LocalEngine(ServingEngine):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -122,7 +123,7 @@ def _read(path: Path, stream: BinaryIO) -> GgufFile:
     ends = sorted([record.offset for record in records] + [size])
     if ends[-1] != size:
         raise ValueError("the file is cut short")
-    following = dict(zip(ends, ends[1:], strict=False))
+    following = dict(pairwise(ends))
     tensors = tuple(
         replace(record, offset=start + record.offset, bytes=following[record.offset] - record.offset)
         for record in records

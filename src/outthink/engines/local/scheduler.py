@@ -19,8 +19,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -31,6 +30,7 @@ from outthink.engines.local.backend import Backend, LogitArray, StepBatch, StepO
 from outthink.engines.local.billing import Bills
 from outthink.engines.local.first_logits import FirstLogits
 from outthink.engines.local.next_tokens import Draw, Drawn, next_tokens
+from outthink.engines.local.parts import Limits, Share, Vocabulary
 from outthink.engines.local.placement import Placement, unplaced
 from outthink.engines.local.promises import Earlier, Promises
 from outthink.engines.local.queues import FairQueue
@@ -41,34 +41,6 @@ from outthink.engines.local.work import Job
 
 DEAD_CELLS = 4096
 """Dead cells that are worth a clean-up, where the backend does not reclaim them by itself."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Sizes of a scheduler: places, tokens a step, retained sequences, and the longest content in tokens."""
-
-    places: int
-    rows: int
-    retained: int
-    context: int
-
-
-@dataclass(frozen=True)
-class Vocabulary:
-    """What the scheduler must know of the tokens: which end a reply, and the bytes of each (none for control tokens)."""
-
-    ends: frozenset[int]
-    piece: Callable[[int], bytes]
-
-
-@dataclass(frozen=True)
-class _Share:
-    """Part of a step that belongs to one job: `count` tokens, `wanted` of them with logits, whose rows begin at `row`."""
-
-    job: Job
-    count: int
-    row: int
-    wanted: int
 
 
 class Scheduler:
@@ -237,7 +209,7 @@ class Scheduler:
 
     # -- one step ---------------------------------------------------------------------------------------------------
 
-    def _plan(self) -> tuple[StepBatch, list[_Share]]:
+    def _plan(self) -> tuple[StepBatch, list[Share]]:
         """The next step: one token of each request that generates, then pieces of prompts in order of admission."""
         self._follow_on()
         chosen = self._choose()
@@ -245,7 +217,7 @@ class Scheduler:
             self._make_room()
             chosen = self._choose()
         columns: list[tuple[int, int, int, bool]] = []
-        shares: list[_Share] = []
+        shares: list[Share] = []
         row = 0
         for job, count in chosen:
             start = int(self._residence.computed[job.sequence])
@@ -253,7 +225,7 @@ class Scheduler:
             first = job.first if job.rates else len(job.content) - 1
             columns += [(job.content[i], i, job.sequence, i >= first) for i in range(start, start + count)]
             wanted = max(0, start + count - max(start, first))
-            shares.append(_Share(job, count, row, wanted))
+            shares.append(Share(job, count, row, wanted))
             row += wanted
         table = np.array(columns, dtype=np.int32).reshape(-1, 4)
         hidden = any(share.job.stop is not None for share in shares)
@@ -284,7 +256,7 @@ class Scheduler:
             if self._residence.computed[leader.sequence] >= min(job.target, len(job.content) - 1):
                 self._placement.attach(job, self._running[:at])
 
-    def _absorb(self, shares: list[_Share], output: StepOutput | None) -> list[Draw]:
+    def _absorb(self, shares: list[Share], output: StepOutput | None) -> list[Draw]:
         """Note what was computed; the jobs that can draw their next token."""
         draws = [Draw(job, -1) for job in self._running if job.ready is not None]
         for share in shares:

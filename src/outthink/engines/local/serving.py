@@ -11,6 +11,7 @@ A subclass opens its model and says its name, its capabilities and how it is clo
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import threading
 from abc import abstractmethod
@@ -150,8 +151,8 @@ class ServingEngine(Engine, Tokenizing, ScoresContinuations):
                 everything.set_result(None)
 
         def done(_: Job) -> None:
-            # The loop may be gone when its jobs end: then nobody waits for them any more.
-            if not loop.is_closed():
+            # The loop may be closed when its jobs end: then nobody waits for them any more.
+            with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(settle)
 
         results: list[Job | Failure] = []

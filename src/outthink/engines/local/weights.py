@@ -1,8 +1,8 @@
-"""Weights stored as Q4_1, re-rounded to Q8_0: another 46 MB for the embedded model, and faster wherever several tokens are computed at once.
+"""Weights stored as Q4_1, re-rounded to Q8_0: 46 MB more for the embedded model, and faster wherever several tokens are computed at once.
 
 The library multiplies Q4_1 row by row and reads the weights again for every token of a batch; for Q8_0 it has blocked kernels. The values
-stay: a block of 32 values d*q + m is rounded to multiples of its largest over 127, an error of at most 0.4% of that largest. What it buys and
-what it changes is quoted in docs. The new file is made once and kept in the user's cache folder.
+stay: a block of 32 values d*q + m is rounded to multiples of its largest over 127, an error of at most 0.4% of that largest.
+The new file is made once, in a second or two, and kept in the user's cache folder.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     Transformers(model="models/my-model")                       # a folder with weights and tokenizer, on CUDA where there is one
     Transformers(model="Qwen/Qwen3-0.6B", deterministic=True)   # a name of the hub, fetched by transformers itself
 
-If unsure, give `model` alone. `memory` bounds the cache and nothing else; when it is full, work waits or is computed again, and never fails.
-`deterministic` computes one token at a time, so that a request's tokens are the same bit for bit, whatever runs beside it.
+If unsure, give `model` alone. `memory` bounds the cache and nothing else; when it is full, work waits or is computed again, and never
+fails. `deterministic` computes one token at a time, so that a request's tokens are the same bit for bit, whatever runs beside it.
 """
 
 from __future__ import annotations

@@ -5,7 +5,9 @@ Weights are read from safetensors only, which hold numbers and no program; code 
 
 from __future__ import annotations
 
+import hashlib
 import inspect
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +18,8 @@ from outthink.engines.torch.settings import Transformers
 
 Shape = tuple[tuple[int, int], tuple[int, int]]
 """Heads and width of one layer's keys, and of its values."""
+
+SAMPLED = 64
 
 
 class Weights:
@@ -38,6 +42,13 @@ class Weights:
     def cell_bytes(self) -> int:
         """Bytes of the cache for one token."""
         return sum(heads * width for shape in self.shapes for heads, width in shape) * int(self.example.element_size())
+
+    def fingerprint(self) -> str:
+        """Eight digits that change with the weights: a digest of the beginning of every tensor."""
+        digest = hashlib.blake2b(digest_size=4)
+        for parameter in self.model.parameters():
+            digest.update(parameter.detach().flatten()[:SAMPLED].float().cpu().numpy().tobytes())
+        return digest.hexdigest()
 
     def ends(self) -> frozenset[int]:
         """Tokens with which the model ends a reply, as its own settings say."""
@@ -74,7 +85,7 @@ class Weights:
             output = self.model(input_ids=torch.zeros((1, 2), dtype=torch.long, device=self.device), use_cache=True)
         shapes: list[Shape] = []
         example = None
-        for layer in getattr(output.past_key_values, "layers", ()):
+        for layer in getattr(output.get("past_key_values"), "layers", ()):
             keys, values = getattr(layer, "keys", None), getattr(layer, "values", None)
             if keys is None or values is None or keys.shape[2] != 2:
                 shapes.clear()
@@ -100,10 +111,10 @@ def longest(config: Any) -> int:
     if getattr(config, "use_sliding_window", True):
         bounds.append(getattr(config, "sliding_window", None))
     scaling = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
-    for part in (scaling, *(value for value in scaling.values() if isinstance(value, dict))):
-        # These change the angles of every token once a text is longer than what the model first learned.
-        if part.get("rope_type") in ("dynamic", "longrope"):
-            bounds.append(part.get("original_max_position_embeddings", getattr(config, "max_position_embeddings", None)))
+    parts = [scaling, *(value for value in scaling.values() if isinstance(value, dict))]
+    # These kinds change the angles of every token once a text is longer than what the model first learned.
+    stretched = [part for part in parts if part.get("rope_type") in ("dynamic", "longrope")]
+    bounds += [part.get("original_max_position_embeddings") for part in stretched]
     known = [int(bound) for bound in bounds if bound]
     return min(known) if known else 2048
 
@@ -126,17 +137,41 @@ def _device(name: str) -> Any:
     return device
 
 
+def place_of(model: str) -> str:
+    """The folder that a setting means, or the name as it is, for the hub. Raises `ModelMissing` for a path without a folder."""
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return str(folder)
+    if model.startswith(("/", ".", "~")) or model.count("/") > 1:
+        raise _missing(model, "no such folder")
+    return model
+
+
 def _loaded(settings: Transformers, dtype: Any) -> Any:
+    logging = transformers.utils.logging
+    loud = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
     try:
         return transformers.AutoModelForCausalLM.from_pretrained(
-            settings.model, revision=settings.revision or "main", dtype=dtype, use_safetensors=True, trust_remote_code=False
+            place_of(settings.model),
+            revision=settings.revision or "main",
+            dtype=dtype,
+            use_safetensors=True,
+            trust_remote_code=False,
         )
     except (OSError, ValueError) as error:
-        raise ModelMissing(
-            explain(
-                "There is no such model, or transformers cannot open it.",
-                got=f"{settings.model}: {str(error).strip()[:300]}",
-                expected="a folder with config.json and weights in safetensors, or a name of the hub",
-                remedy="Correct `model`, or fetch it first with `hf download`.",
-            )
-        ) from error
+        raise _missing(settings.model, str(error).strip()[:300]) from error
+    finally:
+        if loud:
+            logging.enable_progress_bar()
+
+
+def _missing(model: str, got: str) -> ModelMissing:
+    return ModelMissing(
+        explain(
+            "There is no such model, or transformers cannot open it.",
+            got=f"{model}: {got}",
+            expected="a folder with config.json and weights in safetensors, or a name of the hub",
+            remedy="Correct `model`, or fetch it first with `hf download`.",
+        )
+    )
