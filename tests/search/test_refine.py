@@ -260,6 +260,25 @@ async def test_what_an_oracle_says_is_never_told() -> None:
     assert not any("42" in said for said in process.heard)
 
 
+async def test_notes_survive_a_resume() -> None:
+    judge = Told(lambda c: 0.5, lambda c: f"{c} at line 3")
+
+    async def heard(resume: bytes | None = None) -> tuple[list[str], list[bytes], Result]:
+        process, snapshots = Reviser(0.5, 0.3, 0.3), []
+        session = Session.open(seed=2)
+        search = Search(lambda task: process, Refine(n=2, rounds=3, accept="always", unchanged=0), judge)
+        result = await search.solve(Task(), session, resume=resume, on_step=lambda s: snapshots.append(s.dump()))
+        session.close()
+        return process.heard, snapshots, result
+
+    whole, snapshots, result = await heard()
+    assert all("at line 3" in said for said in whole)
+    for step, snapshot in enumerate(snapshots):
+        rest, _, again = await heard(snapshot)
+        assert rest == whole[2 * step :]
+        assert again.candidates == result.candidates
+
+
 # -- stops, failures, budgets ---------------------------------------------------------------------------------------
 
 

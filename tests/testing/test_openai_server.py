@@ -87,11 +87,11 @@ async def test_aborts_are_counted_up_to_the_last_token(client: httpx.AsyncClient
     async with OpenAIServer(personality=Personality(token_seconds=0.02)) as server:
         task = asyncio.ensure_future(post(client, server, {**HELLO, "max_tokens": 60, "stream": stream}))
         async with asyncio.timeout(10):
-            while server.counters.output_tokens < 3:  # noqa: ASYNC110 - the other side is a socket
+            while server.counters.output_tokens < 3:
                 await asyncio.sleep(0.005)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            while server.counters.open_connections:  # noqa: ASYNC110 - the other side is a socket
+            while server.counters.open_connections:
                 await asyncio.sleep(0.005)
         assert server.counters.aborts == 1
         assert server.counters.in_flight == 0

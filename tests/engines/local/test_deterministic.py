@@ -81,7 +81,7 @@ async def test_company_order_arrival_and_eviction_change_no_bit(exact: LocalEngi
 
 
 async def test_resumed_equals_uninterrupted(exact: LocalEngine, tiny: LocalEngine) -> None:
-    """A reply in pieces, the content sent as a prompt each time, in another engine: the same greedy tokens and log-probabilities."""
+    """A reply in pieces, its content sent as a prompt each time, elsewhere: the same greedy tokens and log-probabilities."""
     (request, *_) = crowd(exact)
     request = Request(prompt=request.prompt, seed=0, max_tokens=24, sampling=Sampling(temperature=0.0), wants=WANTS)
     ((whole, log_probs),) = await replies(exact, [request])

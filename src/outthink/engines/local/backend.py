@@ -6,6 +6,7 @@ A sequence is a row of the cache: tokens at positions 0, 1, 2, ... Sharing costs
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -28,6 +29,12 @@ class StepBatch:
     sequences: TokenArray
     wanted: NDArray[np.int8]
     hidden: bool = False
+
+    @classmethod
+    def of(cls, entries: Sequence[tuple[int, int, int, bool]], *, hidden: bool) -> StepBatch:
+        """From entries of (token, position, sequence, wanted)."""
+        table = np.array(entries, dtype=np.int32).reshape(-1, 4)
+        return cls(table[:, 0], table[:, 1], table[:, 2], table[:, 3].astype(np.int8), hidden)
 
 
 @dataclass(frozen=True)

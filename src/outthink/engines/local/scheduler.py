@@ -130,13 +130,7 @@ class Scheduler:
             finished += self._settle(draws, drawn)
             finished += self._finished()
             clock.append(time.perf_counter())
-            statistics, (planning, decoding, absorbing, sampling, settling) = (
-                self._bills.statistics,
-                np.diff(clock) * 1e3,
-            )
-            statistics.decode_ms += float(decoding)
-            statistics.sampling_ms += float(sampling)
-            statistics.python_ms += float(planning + absorbing + settling)
+            self._bills.statistics.timed(clock)
         for job in finished:
             job.finish()
         return len(finished)
@@ -227,18 +221,11 @@ class Scheduler:
             wanted = max(0, start + count - max(start, first))
             shares.append(Share(job, count, row, wanted))
             row += wanted
-        table = np.array(columns, dtype=np.int32).reshape(-1, 4)
-        hidden = any(share.job.stop is not None for share in shares)
-        return StepBatch(table[:, 0], table[:, 1], table[:, 2], table[:, 3].astype(np.int8), hidden), shares
+        return StepBatch.of(columns, hidden=any(share.job.stop is not None for share in shares)), shares
 
     def _choose(self) -> list[tuple[Job, int]]:
-        able = [
-            (job, left)
-            for job in self._running
-            if job.leader is None
-            and job.ready is None
-            and (left := len(job.content) - int(self._residence.computed[job.sequence])) > 0
-        ]
+        own = [job for job in self._running if job.leader is None and job.ready is None]
+        able = [(job, left) for job in own if (left := len(job.content) - int(self._residence.computed[job.sequence]))]
         chosen = [(job, 1) for job, left in able if left == 1]
         room = self.limits.rows - len(chosen)
         for job, left in able:
@@ -330,11 +317,7 @@ class Scheduler:
     # -- leaving, making room ---------------------------------------------------------------------------------------
 
     def _finished(self) -> list[Job]:
-        done = [
-            job
-            for job in self._running
-            if job.stop is not None and (job.rates or not job.order.hidden or job.hidden is not None)
-        ]
+        done = [job for job in self._running if job.stop is not None and not job.lacks_hidden]
         for job in done:
             self._remove(job)
         return done

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from itertools import pairwise
 
 
 @dataclass
@@ -39,6 +41,13 @@ class EngineStatistics:
     def fill(self) -> float:
         """Share of the places that were busy while work waited; 1 if none ever did."""
         return self.busy_places / self.places if self.places else 1.0
+
+    def timed(self, clock: Sequence[float]) -> None:
+        """Note one step's times: its begin, and the ends of planning, decoding, absorbing, sampling and settling, seconds."""
+        planning, decoding, absorbing, sampling, settling = (1e3 * (b - a) for a, b in pairwise(clock))
+        self.decode_ms += decoding
+        self.sampling_ms += sampling
+        self.python_ms += planning + absorbing + settling
 
     def __sub__(self, before: EngineStatistics) -> EngineStatistics:
         return EngineStatistics(**{f.name: getattr(self, f.name) - getattr(before, f.name) for f in fields(self)})

@@ -103,6 +103,11 @@ class Job:
         return self.order.limit == 0
 
     @property
+    def lacks_hidden(self) -> bool:
+        """Whether the state at its last token is wanted and not there yet."""
+        return self.order.hidden and not self.rates and self.hidden is None
+
+    @property
     def array(self) -> TokenArray:
         """The content as an array."""
         return np.array(self.content, dtype=np.int32)
