@@ -34,7 +34,7 @@ def tiny(installed: None) -> Iterator[LocalEngine]:
     engine.close_now()
 
 
-def crowd(engine: LocalEngine, n: int = 8) -> list[Request]:
+def crowd(engine: LocalEngine, n: int = 6) -> list[Request]:
     stems = ("Once upon a time, in a small village by the sea, there lived", "The three most important rules are")
     requests = []
     for i in range(n):
@@ -52,9 +52,9 @@ async def replies(engine: LocalEngine, requests: list[Request]) -> list[tuple[ob
     return [(g.tokens, g.log_probs) for g in got if isinstance(g, Generation)]
 
 
-def noise(n: int = 8) -> list[Request]:
+def noise(n: int = 5) -> list[Request]:
     """Requests that share nothing with anybody and fill a small cache."""
-    return [Request(prompt=TokenPrompt((900 + i, 30, 40)), seed=i, max_tokens=40, owner="noise") for i in range(n)]
+    return [Request(prompt=TokenPrompt((900 + i, 30, 40)), seed=i, max_tokens=30, owner="noise") for i in range(n)]
 
 
 async def test_company_order_arrival_and_eviction_change_no_bit(exact: LocalEngine, tiny: LocalEngine) -> None:
@@ -88,7 +88,7 @@ async def test_resumed_equals_uninterrupted(exact: LocalEngine, tiny: LocalEngin
     assert isinstance(request.prompt, TokenPrompt)
     content, pieces, rated = request.prompt.tokens, [], []
     for size in (1, 7, 16):
-        await replies(tiny, noise(3))
+        await replies(tiny, noise(2))
         piece = Request(prompt=TokenPrompt(content), seed=0, max_tokens=size, sampling=request.sampling, wants=WANTS)
         ((tokens, values),) = await replies(tiny, [piece])
         content = (*content, *tokens)  # type: ignore[misc]

@@ -163,7 +163,6 @@ class TestInstalled:
             LocalEngine(Local(memory=1.0))
 
     def test_nothing_heavy_is_imported_before_an_engine_opens(self) -> None:
-        heavy = "('cffi', 'llguidance', 'jinja2', 'xllamacpp')"
         script = """
 import sys, outthink.engines.local as local
 local.Local()

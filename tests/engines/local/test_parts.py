@@ -180,6 +180,7 @@ def test_templates_that_cannot_be_used() -> None:
         {"max_sequences": 0},
         {"max_sequences": 32, "step_tokens": 16},
         {"deterministic": True, "step_tokens": 64},
+        {"max_sequences": 60, "retained": 200},
     ],
 )
 def test_settings_are_checked(bad: dict[str, float]) -> None:

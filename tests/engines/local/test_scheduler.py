@@ -307,3 +307,21 @@ def test_promises_are_kept_whatever_happens_in_between() -> None:
     capped = job(list(range(1, 40)), 3, max_uncached=5)
     run(scheduler, [capped])
     assert capped.cost.input_tokens - capped.cost.cached_input_tokens == 5
+
+
+def test_what_is_retained_leaves_room_and_goes_in_order_of_use() -> None:
+    """At most so many sequences, in at most half of the cells, and the least recently used go first."""
+    scheduler = scheduler_of(ToyBackend(cells=100), retained=3, ends=False)
+    prompts = [[i + 1] * 10 for i in range(5)]
+    for i, prompt in enumerate(prompts[:4]):
+        run(scheduler, [job(prompt, 3, seed=i)])
+    assert scheduler.promised([job(prompt, 1, log_probs=True) for prompt in prompts[:4]]) == [10, 0, 0, 0]
+    run(scheduler, [job(prompts[1], 3, seed=9)])
+    run(scheduler, [job(prompts[4], 3, seed=4)])
+    left = scheduler.promised([job([*prompt, 39], 1) for prompt in prompts])
+    assert left == [11, 1, 11, 11, 1], "two replies to the second prompt are kept, and the newest"
+    assert scheduler.statistics.evicted == 3
+    roomy = scheduler_of(ToyBackend(cells=40), retained=16, ends=False)
+    for i, prompt in enumerate(prompts[:3]):
+        run(roomy, [job(prompt, 3, seed=i)])
+    assert roomy.promised([job([*prompt, 39], 1) for prompt in prompts[:3]]) == [11, 11, 1], "12 cells each, 20 in all"

@@ -14,6 +14,15 @@ from outthink.engines.local import Local, LocalEngine, gguf, models
 from outthink.engines.local.weights import Q4_1, Q8_0, re_rounded, to_q8_0
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An empty cache folder for this module."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield folder
+
+
 def values_of_q8_0(blocks: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
     rows = blocks.reshape(-1, 34)
     return rows[:, :2].copy().view(np.float16).astype(np.float32) * rows[:, 2:].view(np.int8).astype(np.float32)
@@ -56,13 +65,6 @@ def test_what_is_no_gguf(tmp_path: Path) -> None:
 @pytest.mark.local_model
 @pytest.mark.usefixtures("installed")
 class TestEmbeddedModel:
-    @pytest.fixture(scope="class")
-    def cache(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-        with pytest.MonkeyPatch.context() as patch:
-            folder = tmp_path_factory.mktemp("cache")
-            patch.setenv("XDG_CACHE_HOME", str(folder))
-            yield folder
-
     def test_the_file_is_made_once_and_holds_the_same_model(self, cache: Path) -> None:
         made = re_rounded(models.path())
         assert made.is_relative_to(cache)

@@ -16,9 +16,6 @@ WHEEL: Final = "xllamacpp"
 WHEEL_VERSION: Final = "2026.10.11549"
 LIBRARY_VERSION: Final = "0.6.0-dev"
 
-MAX_SEQUENCES: Final = 256
-"""Sequence ids that a context of this build can hold."""
-
 F16: Final = 1
 FLASH_ATTENTION_ON: Final = 1
 

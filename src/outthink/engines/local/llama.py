@@ -19,7 +19,7 @@ import numpy as np
 
 from outthink.core.errors import EngineError, Incompatible, ModelMissing, explain
 from outthink.engines.local.backend import StepBatch, StepOutput, TokenArray
-from outthink.engines.local.declarations import FLASH_ATTENTION_ON, MAX_SEQUENCES
+from outthink.engines.local.declarations import FLASH_ATTENTION_ON
 from outthink.engines.local.library import Library
 from outthink.engines.local.settings import Local
 
@@ -111,7 +111,7 @@ class LlamaBackend:
     def __init__(self, model: LlamaModel, settings: Local, *, cells: int) -> None:
         self.model, self.exact = model, settings.deterministic
         self._ffi, self._lib = model.library.ffi, model.library.lib
-        self.sequences = min(settings.max_sequences + settings.retained, MAX_SEQUENCES - 2)
+        self.sequences = settings.max_sequences + settings.retained
         self.rows = settings.step_tokens
         self.reclaims = not self.exact
         self._hidden_on = False

@@ -69,13 +69,16 @@ class Placement:
         self._residence.share(source, job.sequence, length)
 
     def leave(self, job: Job, *, keep: int) -> None:
-        """`job` needs its sequence no more; at most `keep` sequences are retained, the most recently used."""
+        """`job` needs its sequence no more. At most `keep` sequences are retained, the most recently used, in half of the cells: attention
+        walks through every cell in use, so that what is kept slows down everybody a little."""
         self._residence.retain(job.sequence)
         if self._residence.computed[job.sequence] == 0:
             self._residence.release(job.sequence)
         job.sequence = -1
         retained = self._residence.retained()
-        for sequence in retained[: max(0, len(retained) - keep)].tolist():
+        for at, sequence in enumerate(retained.tolist()):
+            if len(retained) - at <= keep and self._residence.idle <= self._residence.cells // 2:
+                break
             self.forget(sequence)
 
     def evict(self, job: Job) -> None:

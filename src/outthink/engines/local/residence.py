@@ -59,9 +59,14 @@ class Residence:
         return self._free_count
 
     @property
+    def idle(self) -> int:
+        """Cells that only retained sequences use."""
+        return self.cells - self._free_count - self.dead - self.held
+
+    @property
     def attainable(self) -> int:
         """Cells that are free or become free when every retained sequence is forgotten."""
-        return self._free_count + (self.cells - self._free_count - self.dead - self.held if self.reclaims else 0)
+        return self._free_count + (self.idle if self.reclaims else 0)
 
     def free_sequence(self) -> int | None:
         """A free sequence, the lowest; None when all are taken."""

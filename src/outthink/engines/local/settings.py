@@ -25,6 +25,10 @@ ROWS = 63
 """Tokens in one decode step. From 64 on the library's attention changes to kernels that round differently."""
 
 
+SEQUENCES = 254
+"""Sequences in one cache: what the library can hold, less the two that deterministic decoding keeps for itself."""
+
+
 class Local(EngineSettings):
     """The embedded engine: a GGUF model in this process.
 
@@ -36,7 +40,7 @@ class Local(EngineSettings):
         memory: megabytes (10^6 bytes) for the cache of keys and values.
         context: the longest prompt and reply together, in tokens; None for the model's own, as far as `memory` reaches.
         max_sequences: requests served at once; further ones wait.
-        retained: finished sequences that are kept so that their continuation is free, as far as memory allows.
+        retained: finished sequences that are kept so that their continuation is free, in at most half of the cache.
         step_tokens: the most tokens in one decode step: how finely long prompts are cut between other requests' tokens.
         deterministic: whether a request gives the same tokens whatever runs beside it.
     """
@@ -48,7 +52,7 @@ class Local(EngineSettings):
     memory: Annotated[float, Meta(gt=0.0)] = 384.0
     context: Positive | None = None
     max_sequences: Annotated[int, Meta(ge=1, le=128)] = 32
-    retained: Annotated[int, Meta(ge=0, le=200)] = 96
+    retained: Annotated[int, Meta(ge=0, le=222)] = 192
     step_tokens: Annotated[int, Meta(ge=2, le=2048)] = ROWS
     deterministic: bool = False
 
@@ -60,6 +64,15 @@ class Local(EngineSettings):
                     got=f"max_sequences = {self.max_sequences}, step_tokens = {self.step_tokens}",
                     expected="max_sequences <= step_tokens",
                     remedy="Raise step_tokens or lower max_sequences.",
+                )
+            )
+        if self.max_sequences + self.retained > SEQUENCES:
+            raise SettingsError(
+                explain(
+                    "The library has a limit on sequences.",
+                    got=f"max_sequences + retained = {self.max_sequences + self.retained}",
+                    expected=f"at most {SEQUENCES} together",
+                    remedy="Lower `retained`.",
                 )
             )
         if self.deterministic and self.step_tokens > ROWS:
