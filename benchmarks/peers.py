@@ -3,8 +3,10 @@
     .venv/bin/python benchmarks/peers.py [--runs 3] [--venv FOLDER]
 
 its-hub runs in a virtual environment of its own (made here), against llama.cpp's HTTP server from the same wheel that the embedded engine
-uses: same file, same threads, 8 slots of 4,096 tokens, prompt cache on. Both sides draw at temperature 0.8, resample at every step
-(multinomial), and are judged by the same cheap function of the text. Runs alternate; failures are printed and not timed.
+uses: same file, same threads, 8 slots of 4,096 tokens with a cache each (its best setting here), prompt cache on. It runs as released, and
+helped: without the assistant prefix that this server repeats in its replies and that its-hub takes for new text. Both sides draw at
+temperature 0.8, resample at every step (multinomial), and are judged by the same cheap function of the text. Runs alternate; failures are
+printed and not timed.
 
 Goals: at least 5 times faster, and prompt tokens processed at most 1.1 times the ideal (every distinct prompt token once).
 """
@@ -120,11 +122,11 @@ def metrics(url: str) -> dict[str, float]:
     }
 
 
-def theirs(python: Path, url: str, question: str) -> Measured | None:
+def theirs(python: Path, url: str, question: str, mode: str) -> Measured | None:
     """One run of its-hub; None when it failed."""
     before = metrics(url)
     worker = Path(__file__).with_name("peers_its_hub.py")
-    command = [str(python), str(worker), url, question, str(N), str(STEPS), str(TOKENS)]
+    command = [str(python), str(worker), url, question, str(N), str(STEPS), str(TOKENS), mode]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     if done.returncode:
         print(f"its-hub failed: {done.stderr.strip().splitlines()[-1:]}")
@@ -151,19 +153,20 @@ def spread(values: Sequence[float], digits: int = 2) -> str:
 
 def report(mine: Sequence[Measured], peers: dict[str, list[Measured]], ideal: int) -> int:
     """Print both sides and the ratios; the exit status is 1 when a goal is missed."""
-    best = min(peers, key=lambda cells: statistics.median(m.seconds for m in peers[cells]))
-    for name, runs in {"outthink, embedded": mine, **{f"its-hub, {c} cache": r for c, r in peers.items()}}.items():
+    for name, runs in {"outthink, embedded": mine, **{f"its-hub, {mode}": r for mode, r in peers.items()}}.items():
         print(
-            f"{name:<28} {len(runs)} runs  seconds {spread([m.seconds for m in runs])}  "
+            f"{name:<20} {len(runs)} runs  seconds {spread([m.seconds for m in runs])}  "
             f"generated {spread([m.generated for m in runs], 0)}  prompt tokens computed {spread([m.prompt for m in runs], 0)}  "
             f"tokens/s {spread([m.rate for m in runs], 0)}"
         )
-    faster = statistics.median(m.seconds for m in peers[best]) / statistics.median(m.seconds for m in mine)
-    rate = statistics.median(m.rate for m in mine) / statistics.median(m.rate for m in peers[best])
+    seconds = statistics.median(m.seconds for m in mine)
+    faster = {mode: statistics.median(m.seconds for m in runs) / seconds for mode, runs in peers.items()}
     share = statistics.median(m.prompt for m in mine) / ideal
-    print(f"\nfaster than its-hub's best ({best}): {faster:.1f} times in seconds, {rate:.1f} times in tokens/s; goal 5")
+    print(
+        f"\nfaster than its-hub as released: {faster['released']:.1f} times; helped: {faster['helped']:.1f} times; goal 5"
+    )
     print(f"prompt tokens computed: {share:.2f} of the ideal {ideal}; goal at most 1.1")
-    return int(faster < 5 or share > 1.1)
+    return int(min(faster.values()) < 5 or share > 1.1)
 
 
 async def compare(runs: int, folder: Path, threads: int) -> int:
@@ -171,20 +174,20 @@ async def compare(runs: int, folder: Path, threads: int) -> int:
     python = peer_python(folder)
     engine = Local(threads=threads).open()
     path = model_file(None)
-    with server(path, threads, "unified") as unified, server(path, threads, "split") as split:
-        peers: dict[str, list[Measured]] = {"unified": [], "split": []}
+    with server(path, threads, "split") as url:
+        peers: dict[str, list[Measured]] = {"released": [], "helped": []}
         mine: list[Measured] = []
         # The first run of each side warms it up and is not counted.
         for run in range(runs + 1):
             # Each run asks something new, so that nobody finds the whole prompt in a cache.
             question = f"Story {run + 1}. {QUESTION}"
             measured, result = await ours(engine, question, run)
-            found = {cells: theirs(python, url, question) for cells, url in (("unified", unified), ("split", split))}
+            found = {mode: theirs(python, url, question, mode) for mode in peers}
             if run:
                 mine.append(measured)
-                for cells, one in found.items():
+                for mode, one in found.items():
                     if one is not None:
-                        peers[cells].append(one)
+                        peers[mode].append(one)
             print(f"run {run}: ours {measured.seconds:.2f} s ({result.stop.value}), its-hub {found}", flush=True)
     ideal = len(engine.tokenizer.chat([Message("user", f"Story 1. {QUESTION}")]))
     await engine.close()

@@ -1,9 +1,9 @@
 """One particle filter by its-hub, run by `peers.py` inside its-hub's own virtual environment. Prints one JSON line.
 
-    python peers_its_hub.py BASE_URL QUESTION N STEPS TOKENS_PER_STEP
+    python peers_its_hub.py BASE_URL QUESTION N STEPS TOKENS_PER_STEP released|helped
 
-llama.cpp's server returns an assistant prefix together with its continuation; without removing it again every step would hold all steps
-before it, so the model below gives its-hub the continuation alone.
+llama.cpp's server returns an assistant prefix together with its continuation; its-hub takes it for new text, so that every step holds all
+steps before it. "helped" takes the prefix off for its-hub; "released" leaves its-hub as it is.
 """
 
 from __future__ import annotations
@@ -39,24 +39,26 @@ class Scores(AbstractProcessRewardModel):
         return self.score(prompt_or_messages, steps)
 
 
-class WithoutPrefix(OpenAICompatibleLanguageModel):
-    """Its-hub's own client; replies without the prefix that was sent, and usage counted."""
+class Client(OpenAICompatibleLanguageModel):
+    """Its-hub's own client with usage counted; `helped`: replies without the prefix that was sent."""
 
     usage = GenerationUsage()
+    helped = False
 
     async def _agenerate(self, messages_lst: list[Any], *settings: Any, **named: Any) -> list[dict[str, Any]]:
         # its-hub passes the accumulator last, by position.
         replies = await super()._agenerate(messages_lst, *settings[:-1], self.usage, **named)
         for messages, reply in zip(messages_lst, replies, strict=True):
             prefix = messages[-1].content if messages[-1].role == "assistant" else ""
-            if prefix and reply["content"].startswith(prefix):
+            if self.helped and prefix and reply["content"].startswith(prefix):
                 reply["content"] = reply["content"][len(prefix) :]
         return replies
 
 
-async def main(url: str, question: str, n: int, steps: int, tokens: int) -> None:
+async def main(url: str, question: str, n: int, steps: int, tokens: int, mode: str) -> None:
     """One run, timed from the first request to the chosen answer."""
-    model = WithoutPrefix(endpoint=f"{url}/v1", api_key="none", model_name="local", max_tries=1)
+    model = Client(endpoint=f"{url}/v1", api_key="none", model_name="local", max_tries=1)
+    model.helped = mode == "helped"
     # its-hub stops a particle once it holds more than `max_steps` steps.
     generation = StepGeneration(max_steps=steps - 1, tokens_per_step=tokens, temperature=0.8)
     algorithm = ParticleFiltering(generation, Scores())
@@ -76,4 +78,4 @@ async def main(url: str, question: str, n: int, steps: int, tokens: int) -> None
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])))
+    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5]), sys.argv[6]))
