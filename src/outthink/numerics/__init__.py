@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from outthink.numerics.ancestors import fork_count, in_place
 from outthink.numerics.binomial import binomial_pmf, two_sided_half
+from outthink.numerics.cost_ratio import Curve, Ratio, cost_to_reach, ratio_at_levels
 from outthink.numerics.count_laws import CountBounds, count_bounds, count_variance
 from outthink.numerics.intervals import (
     Interval,
@@ -46,12 +47,14 @@ __all__ = [
     "RESAMPLERS",
     "BoolArray",
     "CountBounds",
+    "Curve",
     "FloatArray",
     "Group",
     "IntArray",
     "Interval",
     "LogScores",
     "PairCounts",
+    "Ratio",
     "Resampler",
     "SeedArray",
     "agreement",
@@ -60,6 +63,7 @@ __all__ = [
     "binomial_pmf",
     "bootstrap_basic",
     "bootstrap_percentile",
+    "cost_to_reach",
     "count_bounds",
     "count_pairs",
     "count_variance",
@@ -81,6 +85,7 @@ __all__ = [
     "normalise",
     "paired_bootstrap",
     "pass_at_k",
+    "ratio_at_levels",
     "residual",
     "selection_probabilities",
     "sign_test",

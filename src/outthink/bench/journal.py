@@ -1,0 +1,107 @@
+"""What is finished, on disk as soon as it is: one line a row, so that a benchmark that was killed goes on where it stopped.
+
+    with Journal(folder / "outcomes.jsonl", Outcome, identity="...") as journal:
+        journal.rows                     # those of an earlier run of the same benchmark
+        journal.add(row)
+
+The first line says whose journal it is. A journal of another benchmark is refused; a last line that a kill has torn is cut off.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Generic, Self, TypeVar
+
+import msgspec
+
+from outthink.core.errors import InputError, explain
+
+R = TypeVar("R", bound=msgspec.Struct)
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The first line: what the rows belong to."""
+
+    journal_of: str
+    schema: int = 1
+
+
+class Journal(Generic[R]):
+    """Rows of one type in one file, appended."""
+
+    def __init__(self, path: Path, row: type[R], *, identity: str) -> None:
+        self.path, self.identity = path, identity
+        self.rows: list[R] = []
+        self._decoder = msgspec.json.Decoder(row)
+        self._encoder = msgspec.json.Encoder()
+        self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        """Open, reading what is there. Raises `InputError` for a journal of something else, or a broken line in the middle."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        keep = self._read() if self.path.exists() else 0
+        self._file = self.path.open("r+b" if keep else "wb")
+        self._file.truncate(keep)
+        self._file.seek(keep)
+        if not keep:
+            self._write(self._encoder.encode(Head(journal_of=self.identity)))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._file = None
+
+    def add(self, row: R) -> None:
+        """Append a row; it is with the operating system when this returns, so that a kill of this process cannot lose it."""
+        self.rows.append(row)
+        self._write(self._encoder.encode(row))
+
+    def _write(self, line: bytes) -> None:
+        if self._file is None:
+            raise InputError(f"The journal {self.path.name} is not open.")
+        self._file.write(line + b"\n")
+        self._file.flush()
+
+    def _read(self) -> int:
+        """Read all whole lines; the number of bytes that they take."""
+        data = self.path.read_bytes()
+        whole = data[: data.rfind(b"\n") + 1]
+        head, *lines = whole.splitlines() or [b""]
+        if not head:
+            return 0
+        self._check_head(head)
+        for number, line in enumerate(lines, start=2):
+            try:
+                self.rows.append(self._decoder.decode(line))
+            except msgspec.DecodeError as error:
+                raise InputError(
+                    explain(
+                        f"Line {number} of {self.path.name} cannot be read: {error}.",
+                        got=line[:80].decode(errors="replace"),
+                        expected="a row as it was written",
+                        remedy="Delete that line; what it held is done again.",
+                    )
+                ) from None
+        return len(whole)
+
+    def _check_head(self, head: bytes) -> None:
+        try:
+            found = msgspec.json.decode(head, type=Head).journal_of
+        except msgspec.DecodeError:
+            found = "no journal"
+        if found != self.identity:
+            raise InputError(
+                explain(
+                    f"{self.path.name} belongs to something else.",
+                    got=found,
+                    expected=self.identity,
+                    remedy="Give another folder, or delete the file to begin anew.",
+                )
+            )
