@@ -1,6 +1,6 @@
 """The embedded engine against the same library's in-process server with one slot: tokens a second, with a shared prefix of 256 tokens.
 
-    .venv/bin/python benchmarks/engine.py [--sequences 1,4,8,16,32] [--tokens 64] [--repeats 5] [--model FILE] [--weights q8_0] [--price]
+    .venv/bin/python benchmarks/engine.py [--sequences 1,4,8,16,32] [--repeats 5] [--weights as-shipped] [--price]
 
 Both sides run in this process, one after the other, alternating, on the same file, threads, spin setting and sampler (temperature 0.8, end
 tokens forbidden). Warm: the prefix is in the cache on both sides. Cold: the server's prefix cache is off, and ours is given a prefix that
@@ -190,13 +190,13 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=64, help="tokens a reply")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--model", default=None, help="a GGUF file for both sides; the embedded model if left out")
-    parser.add_argument("--weights", default="as-shipped", choices=("as-shipped", "q8_0"), help="for both sides")
+    parser.add_argument("--weights", default="q8_0", choices=("as-shipped", "q8_0"), help="for both sides")
     parser.add_argument("--price", action="store_true", help="also measure the deterministic mode")
     options = parser.parse_args()
     # Before either side loads the library: one spin setting for both.
     let_threads_sleep(os.environ)
     file = str(re_rounded(model_file(options.model)) if options.weights == "q8_0" else model_file(options.model))
-    settings: dict[str, Any] = {"model": file}
+    settings: dict[str, Any] = {"model": file, "weights": "as-shipped"}
     threads = Local().thread_count()
     ours, server = Ours(Local(**settings)), Server(file, threads)
     load = os.getloadavg()[0]

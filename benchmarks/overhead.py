@@ -90,7 +90,7 @@ def resampling() -> float:
     process = object.__new__(TextProcess)
     flags, zeros = np.zeros(N, bool), np.zeros(N)
     batch = Batch(process, states, np.arange(N), np.zeros(N, np.int64), flags, flags)
-    particles = Particles(batch, zeros, zeros, zeros, zeros, np.zeros(N, np.int64))
+    particles = Particles(batch, zeros, zeros, zeros, zeros, np.zeros(N, np.int64), np.arange(N))
     weights = rng.dirichlet(np.ones(N))
     began = time.perf_counter()
     for i in range(200):

@@ -34,6 +34,7 @@ from outthink.core import Budget, LogMap, Message, Result, Search, Session, Task
 from outthink.engines import Sampling
 from outthink.engines.local import Local, LocalEngine
 from outthink.engines.local.engine import model_file
+from outthink.engines.local.weights import re_rounded
 from outthink.search import Incremental, ParticleFilter
 from outthink.text import TextProcess, Tokens
 from outthink.verify import as_verifier
@@ -172,8 +173,8 @@ def report(mine: Sequence[Measured], peers: dict[str, list[Measured]], ideal: in
 async def compare(runs: int, folder: Path, threads: int) -> int:
     """Alternate both sides."""
     python = peer_python(folder)
-    engine = Local(threads=threads).open()
-    path = model_file(None)
+    engine = Local(threads=threads, weights="q8_0").open()
+    path = re_rounded(model_file(None))
     with server(path, threads, "split") as url:
         peers: dict[str, list[Measured]] = {"released": [], "helped": []}
         mine: list[Measured] = []

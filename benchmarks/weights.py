@@ -70,7 +70,7 @@ async def main() -> None:
     parser.add_argument("--samples", type=int, default=2)
     options = parser.parse_args()
     prompts, answers = prompts_of(options.problems)
-    engines = {"as-shipped": LocalEngine(Local()), "q8_0": LocalEngine(Local(weights="q8_0"))}
+    engines = {"as-shipped": LocalEngine(Local(weights="as-shipped")), "q8_0": LocalEngine(Local(weights="q8_0"))}
     for what, temperature, samples in (("greedy", 0.0, 1), ("temperature 0.8", 0.8, options.samples)):
         right, tokens = {}, {}
         for name, engine in engines.items():

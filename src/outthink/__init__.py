@@ -27,32 +27,48 @@ if TYPE_CHECKING:
     from outthink.recipes.function import Function
     from outthink.recipes.load import load as load_recipe
     from outthink.recipes.recipe import Recipe
+    from outthink.search.adaptive import Adaptive
     from outthink.search.beam import Beam
+    from outthink.search.best_first import BestFirst
     from outthink.search.best_of_n import BestOfN
+    from outthink.search.diverse_verifier_tree_search import DiverseVerifierTreeSearch
+    from outthink.search.parallel_tempering import ParallelTempering
     from outthink.search.particle_filter import ParticleFilter
+    from outthink.search.particle_gibbs import ParticleGibbs
+    from outthink.search.rebase import Rebase
     from outthink.search.refine import Refine
+    from outthink.search.step_best_of_n import StepBestOfN
+    from outthink.search.tree import Tree
     from outthink.search.vote import Vote
 
     __version__: str
 
 __all__ = [
+    "Adaptive",
     "Beam",
+    "BestFirst",
     "BestOfN",
     "Budget",
     "Candidate",
     "Cost",
+    "DiverseVerifierTreeSearch",
     "Failure",
     "Function",
     "Key",
     "Message",
     "OutthinkError",
+    "ParallelTempering",
     "ParticleFilter",
+    "ParticleGibbs",
+    "Rebase",
     "Recipe",
     "Refine",
     "Result",
     "Session",
+    "StepBestOfN",
     "Stop",
     "Task",
+    "Tree",
     "Vote",
     "__version__",
     "asolve",
@@ -64,23 +80,31 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Adaptive": "search.adaptive",
     "Beam": "search.beam",
+    "BestFirst": "search.best_first",
     "BestOfN": "search.best_of_n",
     "Budget": "core.cost",
     "Candidate": "core.task",
     "Cost": "core.cost",
+    "DiverseVerifierTreeSearch": "search.diverse_verifier_tree_search",
     "Failure": "core.errors",
     "Function": "recipes.function",
     "Key": "core.key",
     "Message": "core.task",
     "OutthinkError": "core.errors",
+    "ParallelTempering": "search.parallel_tempering",
     "ParticleFilter": "search.particle_filter",
+    "ParticleGibbs": "search.particle_gibbs",
+    "Rebase": "search.rebase",
     "Recipe": "recipes.recipe",
     "Refine": "search.refine",
     "Result": "core.result",
     "Session": "core.session",
+    "StepBestOfN": "search.step_best_of_n",
     "Stop": "core.result",
     "Task": "core.task",
+    "Tree": "search.tree",
     "Vote": "search.vote",
     "asolve": "api",
     "build": "recipes.build",

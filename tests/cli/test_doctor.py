@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,9 @@ def test_what_is_installed_and_advised() -> None:
     plain = doctor()
     assert plain.exit_code == 0
     assert "jsonschema" in plain.output
+    parts = {part["package"]: part for part in json.loads(doctor("--json").output)["installed"]}
+    assert parts["torch"]["extra"] == parts["transformers"]["extra"] == "local-torch"
+    assert (parts["bubblewrap"]["version"] is None) == (shutil.which("bwrap") is None)
     advised = doctor("--workload", "guided", "--hardware", "cpu")
     assert advised.exit_code == 0
     assert "llama.cpp" in advised.output

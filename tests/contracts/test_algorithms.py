@@ -15,6 +15,8 @@ METHODS: list[Algorithm[Any]] = [
     BestOfN(n=5, select="weighted", ties="random"),
     Vote(n=5),
     Vote(n=5, weights="score", scale="min-max"),
+    Vote(n=5, weights="length", voters="best", share=0.8),
+    Vote(n=5, voters="shortest", early_stop=True),
     ParticleFilter(n=5),
     ParticleFilter(n=5, ess_threshold=1.0, resampling="multinomial", choose="vote"),
     Beam(n=4, width=2),

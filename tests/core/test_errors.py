@@ -3,8 +3,18 @@ from __future__ import annotations
 import inspect
 import re
 
+import pytest
+
 from outthink.core import AllFailed, BudgetExhausted, EngineError, Failure, OutthinkError, errors
-from outthink.core.errors import explain, nearest
+from outthink.core.errors import (
+    ContextOverflow,
+    EngineClosed,
+    InputError,
+    ModelMissing,
+    SettingsError,
+    explain,
+    nearest,
+)
 
 
 def test_the_tree_at_the_top_of_the_file_is_the_tree() -> None:
@@ -39,3 +49,13 @@ def test_messages_have_four_parts() -> None:
 def test_the_nearest_names_are_offered() -> None:
     assert nearest("best-of-m", ["best-of-n", "vote"]) == "Did you mean 'best-of-n'?"
     assert nearest("qqq", ["b", "a"]) == "Known: a, b."
+
+
+@pytest.mark.parametrize("kind", [ContextOverflow, ModelMissing, EngineClosed, EngineError, InputError, SettingsError])
+def test_a_failure_becomes_the_error_that_it_was(kind: type[OutthinkError]) -> None:
+    back = Failure.of(kind("too long")).as_error()
+    assert type(back) is kind
+    assert str(back) == "too long"
+    told = Failure("RateLimited", "slow down", status=429, retryable=True).as_error()
+    assert isinstance(told, EngineError)
+    assert (told.status, told.retryable) == (429, True)

@@ -120,7 +120,8 @@ def test_what_a_probed_server_lacks() -> None:
 def test_what_is_installed() -> None:
     parts = {part.package: part for part in installed()}
     assert parts["jsonschema"].version
-    assert all(part.extra and part.purpose for part in parts.values())
+    assert all(part.purpose for part in parts.values())
+    assert {part.package for part in parts.values() if not part.extra} == {"bubblewrap"}
 
 
 def test_timing_of_a_reply() -> None:

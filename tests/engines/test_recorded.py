@@ -368,3 +368,16 @@ async def test_requests_that_share_nothing_are_kept_one_by_one(tmp_path: Path) -
             if isinstance(one, Generation)
         ]
         await engine.close()
+
+
+async def test_a_price_that_was_refused_is_refused_again(tmp_path: Path) -> None:
+    """One request among several that cannot be served: recorded and replayed with its reason, the others with their prices."""
+    engine = ScriptedEngine(lambda text: {"a": 1.0}, behaviour=Behaviour(context=20))
+    requests = [replace(ASK, prompt=TextPrompt("short")), replace(ASK, prompt=TextPrompt("long " * 20))]
+    with Cassette.append(tmp_path / "prices.jsonl") as cassette:
+        before = recording(engine, cassette).most(requests)
+    assert isinstance(before[0], Cost)
+    assert isinstance(before[1], Failure)
+    again = recorded(tmp_path / "prices.jsonl")
+    assert again.most(requests) == before
+    await again.close()

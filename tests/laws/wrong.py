@@ -8,6 +8,7 @@ import numpy as np
 
 from outthink.core import Key, Run
 from outthink.core.rows import as_index
+from outthink.numerics.types import FloatArray, IntArray
 from outthink.search import ParticleFilter
 from outthink.search.particle_filter import Particles
 
@@ -35,6 +36,13 @@ class KeepsWeights(ParticleFilter):
         return q if q is p else replace(q, log_w=np.sort(p.log_w)[::-1][: len(q)])
 
 
+class ResetsWeights(ParticleFilter):
+    """Children start equal whatever their ancestors were drawn by (its_hub's annealing)."""
+
+    def carried(self, log_w: FloatArray, q: FloatArray, ancestors: IntArray) -> FloatArray:
+        return np.zeros(len(ancestors))
+
+
 class LosesRows(ParticleFilter):
     """The twist's column is not moved by resampling (a forgotten array)."""
 
@@ -60,6 +68,6 @@ class CountsFinishedAgain(ParticleFilter):
     async def step(self, state: Particles, run: Run, key: Key) -> Particles:
         p = self.resample(state, run, key.child("resample"))
         waiting = as_index(p.batch.done)
-        again = self.to_nats(p.score, run)
+        again, _ = self.to_nats(p.score, run)
         p = replace(p, log_w=p.log_w + np.where(p.batch.done & (p.step > 0), again, 0.0)) if len(waiting) else p
         return await super().step(p, run, key)

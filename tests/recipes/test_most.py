@@ -13,7 +13,24 @@ from outthink.core.session import Session
 from outthink.core.task import Task
 from outthink.recipes import Live, Recipe, build, load, override
 from outthink.recipes.most import COLUMNS, Most, most, price
-from outthink.search import Beam, BestOfN, ParticleFilter, Vote
+from outthink.search import (
+    Adaptive,
+    Beam,
+    BestFirst,
+    BestOfN,
+    DiverseVerifierTreeSearch,
+    LookAhead,
+    ParallelTempering,
+    ParticleFilter,
+    ParticleGibbs,
+    Pruning,
+    Rebase,
+    Refine,
+    StepBestOfN,
+    Threshold,
+    Tree,
+    Vote,
+)
 from outthink.testing import FunctionOfContent, Prices, TokenChain
 
 TASK = Task(prompt="any")
@@ -22,10 +39,25 @@ PRICES = Prices(call=Cost(calls=1, input_tokens=7), step=Cost(output_tokens=3))
 METHODS: list[Algorithm[Any]] = [
     BestOfN(n=5),
     Vote(n=4, redraws=2),
+    Vote(n=4, voters="shortest", early_stop=True),
     ParticleFilter(n=6, ess_threshold=1.0),
     ParticleFilter(n=3, every=2),
+    ParticleFilter(n=3, ess_threshold=1.0, look_ahead=LookAhead()),
+    ParticleGibbs(n=3, sweeps=2),
+    ParallelTempering(n=2, sweeps=2),
     Beam(n=4, width=2),
     Beam(n=4, width=1, rounds=2),
+    BestFirst(n=9, batch=2),
+    Tree(n=6, batch=2),
+    Tree(n=6, batch=3, levels=(2, 3)),
+    Tree(n=5, evaluate="score"),
+    Beam(n=4, width=2, look_ahead=2),
+    DiverseVerifierTreeSearch(n=4, width=2),
+    StepBestOfN(n=3, look_ahead=1),
+    Rebase(n=4, rounds=3),
+    Refine(n=2, rounds=3, feedback="score", contrast=True, unchanged=0),
+    Adaptive(n=6),
+    Adaptive(n=6, stop=Threshold(value=0.7), choose="score", pruning=Pruning(at=(1, 3), keep=0.5)),
 ]
 
 
@@ -126,3 +158,24 @@ async def test_tasks_add_up() -> None:
 
 async def test_the_price_of_a_member_is_what_it_would_reserve() -> None:
     assert (await price(chain())).asked == Cost(calls=1, input_tokens=7, output_tokens=15)
+
+
+@pytest.mark.parametrize("feedback", ["request", "score", "notes"])
+async def test_a_rewritten_text_reads_the_one_before(feedback: str) -> None:
+    """Refining a text of the scripted engine: nothing costs more than was said, and a bound without the answer read again is too low."""
+    reply = " ".join("abcdefghijkl")
+    changes = ["engine.type=scripted", f"engine.otherwise={reply}", "process.max_tokens=40", "algorithm.rounds=2"]
+    changes += ["algorithm.n=2", f"algorithm.feedback={feedback}", "algorithm.accept=always", "algorithm.choose=last"]
+    changes += ["verifier.type=confidence", "algorithm.unchanged=0"]
+    async with build(override(load("refine"), changes)) as built:
+        found = await most(built, [TASK])
+        assert built.engine is not None
+        fresh = await price(built.solver.process(TASK))
+        assert built.engine.counters() == Cost()
+        cost = (await built.solver.solve(TASK, Session.open())).cost
+    assert found.moves == 6
+    assert cost.calls == found.bounds["calls"] == 6
+    assert all(cost.column(name) <= found.bounds[name] for name in COLUMNS)
+    # What a verifier says may be of any length.
+    assert (found.bounds["tokens"] == math.inf) == (feedback == "notes")
+    assert cost.input_tokens > 6 * fresh.asked.input_tokens, "without the answer read again the bound would be broken"

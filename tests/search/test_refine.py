@@ -27,6 +27,7 @@ from outthink.core import (
     Task,
     Verifier,
 )
+from outthink.core.events import Warned
 from outthink.core.verifier import ScoreKind
 from outthink.search import BestOfN, Refine, Vote
 from outthink.search.refine import Chains
@@ -287,6 +288,33 @@ async def test_chains_stop_when_their_answer_no_longer_changes() -> None:
     assert result.cost.calls == 3 * (1 + 2)
     result = await solve(Refine(n=3, rounds=8, **{**FREE, "unchanged": 2}), Reviser(0.5, 1.0, 1.0))
     assert result.cost.calls == 3 * (1 + 8)
+
+
+async def test_what_stopping_early_saved_is_told() -> None:
+    for method, told in (
+        (Refine(n=3, rounds=8, **{**FREE, "unchanged": 2}), ["18 revisions were saved, about 18 tokens"]),
+        (Refine(n=3, rounds=2, **{**FREE, "unchanged": 2}), []),
+        (Refine(n=3, rounds=8, **FREE), []),
+    ):
+        session = Session.open()
+        await Search(lambda task: Reviser(0.5), method, None).solve(Task(), session)
+        said = [event.message for event in session.trace.events if isinstance(event, Warned)]
+        assert [want in one for want, one in zip(told, said, strict=True)] == [True] * len(told)
+        session.close()
+
+
+async def test_one_chain_is_sequential_revision_and_each_of_several_is_one_of_its_own() -> None:
+    """Spec 06, check 4: P = 1 is sequential revision bit by bit, the last version whatever stood before; and chains do not meet."""
+    differs = 0
+    for seed in range(20):
+        alone = await solve(Refine(n=1, rounds=4, **FREE), Reviser(0.5, 0.3, 0.3), seed=seed)
+        assert alone.chosen == 4
+        assert alone.answer == alone.candidates[-1].content
+        first = [c.content for c in alone.candidates]
+        side_by_side = await solve(Refine(n=5, rounds=4, **FREE), Reviser(0.5, 0.3, 0.3), seed=seed)
+        assert [c.content for c in side_by_side.candidates[::5]] == first
+        differs += [c.content for c in side_by_side.candidates[1::5]] != first
+    assert differs > 10
 
 
 async def test_chains_stop_when_they_are_good_enough() -> None:

@@ -10,7 +10,18 @@ import pytest
 from tests.shape_of_code.source import Module, imports, modules
 
 # The folders that each folder may name directly; what those may import is allowed as well.
-_BELOW_RECIPES = ("replay", "search", "text", "agent", "diffusion", "engines", "verify", "store", "testing")
+_BELOW_RECIPES = (
+    "replay",
+    "search",
+    "text",
+    "agent",
+    "diffusion",
+    "laboratory",
+    "engines",
+    "verify",
+    "store",
+    "testing",
+)
 DIRECT: dict[str, tuple[str, ...]] = {
     "numerics": (),
     "core": ("numerics",),
@@ -21,6 +32,7 @@ DIRECT: dict[str, tuple[str, ...]] = {
     "text": ("engines", "verify"),
     "agent": ("engines", "verify"),
     "diffusion": ("engines", "verify"),
+    "laboratory": ("engines", "verify"),
     "testing": ("core", "engines"),
     "replay": ("core", "search", "verify", "store"),
     "pipeline": _BELOW_RECIPES,

@@ -13,6 +13,7 @@ from outthink.testing.contracts import (
     ProcessContract,
     RevisableContract,
     RewindableContract,
+    TemperableContract,
 )
 from outthink.text import Delimiter, Sentence, TextProcess, Tokens
 from tests.text.scripts import COMPLETION, NONE, PREFIX, TOKENS, DeafAndSecretive, engine_of, letters, process_of
@@ -28,7 +29,13 @@ class Counted:
 
 @pytest.mark.parametrize("stepper", [Tokens(n=1)])
 class TestTokens(
-    Counted, ProcessContract, RewindableContract, PerturbableContract, CompletableContract, RevisableContract
+    Counted,
+    ProcessContract,
+    RewindableContract,
+    PerturbableContract,
+    CompletableContract,
+    RevisableContract,
+    TemperableContract,
 ):
     """Exact continuation."""
 

@@ -17,6 +17,7 @@ from outthink.core import (
     Cost,
     EngineClosed,
     EngineError,
+    Failure,
     Incompatible,
     Message,
     Parts,
@@ -405,9 +406,12 @@ class Constraining(ScriptedEngine):
         return replace(super().capabilities, constraints=True)
 
     def most(self, requests: Any) -> Any:
-        if any(isinstance(request.constraint, Regex) for request in requests):
-            raise EngineError("no regular expressions here")
-        return super().most([_free(request) for request in requests])
+        refused = Failure.of(EngineError("no regular expressions here"))
+        quotes = super().most([_free(request) for request in requests])
+        return [
+            refused if isinstance(request.constraint, Regex) else quote
+            for request, quote in zip(requests, quotes, strict=True)
+        ]
 
     async def generate(self, requests: Any, *, cut: Any = None) -> Any:
         self.constraints = [request.constraint for request in requests]

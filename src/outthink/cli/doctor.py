@@ -89,7 +89,7 @@ def _advice(workload: str, hardware: str | None) -> Advice:
 def _show_parts(parts: list[Part]) -> None:
     click.echo("installed:")
     for part in parts:
-        state = part.version or f"not installed (extra {part.extra!r})"
+        state = part.version or ("not installed" + (f" (extra {part.extra!r})" if part.extra else ""))
         click.echo(f"  {part.package.ljust(12)} {state.ljust(34)} {part.purpose}")
 
 

@@ -58,6 +58,7 @@ def _print_json(found: StoredRun, tree: Genealogy) -> None:
     nodes = [
         {"node": node.id, "parent": node.parent, "level": node.level, "score": node.score, "copies": node.copies}
         | {"done": node.done, "failed": node.failed, "chosen": node.chosen}
+        | {"visits": node.visits, "value": node.value}
         for node in tree.nodes.values()
     ]
     whole = document(found, events=False) | {"genealogy": nodes, "unanswered": found.unanswered}

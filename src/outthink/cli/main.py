@@ -19,6 +19,7 @@ from outthink.cli.lazy import Group
         "runs": "outthink.cli.runs:runs",
         "recipes": "outthink.cli.recipes:recipes",
         "models": "outthink.cli.models:models",
+        "train": "outthink.cli.train:train",
         "demo": "outthink.cli.demo:demo",
         "doctor": "outthink.cli.doctor:doctor",
     },

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -11,13 +11,14 @@ from outthink.cli.lazy import INTERRUPTED
 from outthink.cli.progress import Progress
 from outthink.cli.questions import Asked
 from outthink.cli.storage import open_or_warn
+from outthink.core.allocation import Allocator
 from outthink.core.cut import Cut
 from outthink.core.errors import Failure
 from outthink.core.result import Result, Stop
 from outthink.core.task import Task
 from outthink.recipes.background import BACKGROUND
 from outthink.recipes.plan import Plan
-from outthink.recipes.solving import solve_tasks
+from outthink.recipes.solving import allocator, solve_tasks
 
 if TYPE_CHECKING:
     from outthink.store import Store
@@ -52,27 +53,31 @@ class Lines:
                 click.echo(self._waiting.pop(name))
 
 
-def solve_lines(plan: Plan, asked: Asked, seed: int, *, where: str | None, keep: bool) -> int:
-    """Solve all tasks, store each unless `keep` is false, print a line for each, and return the exit status."""
+def solve_lines(plan: Plan, asked: Asked, seed: int, *, where: str | None, keep: bool, allocate: str = "even") -> int:
+    """Solve all tasks, store each unless `keep` is false, print a line for each, and return the exit status.
+
+    `allocate`: how they share the budget, "even" or "marginal".
+    """
     store = open_or_warn(where) if keep else None
     try:
-        return _solve_lines(plan, asked, seed, store)
+        return _solve_lines(plan, asked, seed, store, allocator(allocate))
     finally:
         if store is not None:
             store.close()
 
 
-def _solve_lines(plan: Plan, asked: Asked, seed: int, store: Store | None) -> int:
+def _solve_lines(plan: Plan, asked: Asked, seed: int, store: Store | None, sharing: Allocator) -> int:
     lines = Lines(asked.tasks)
     with Progress(plan.recipe.budget, len(asked.tasks)) as progress:
 
         async def work(cut: Cut) -> None:
+            how: Any = {"seed": seed, "sinks": [progress], "cut": cut, "each": lines, "allocator": sharing}
             if store is None:
-                await solve_tasks(plan, asked.tasks, seed=seed, sinks=[progress], cut=cut, each=lines)
+                await solve_tasks(plan, asked.tasks, **how)
                 return
             from outthink.recipes.stored import solve_and_store_many
 
-            await solve_and_store_many(plan, asked.tasks, store, seed=seed, sinks=[progress], cut=cut, each=lines)
+            await solve_and_store_many(plan, asked.tasks, store, **how)
 
         try:
             BACKGROUND.run(work)

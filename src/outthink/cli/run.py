@@ -36,9 +36,18 @@ REFUSED = 1
 )
 @click.option("--verifier", metavar="NAME", help="Who judges; none for nobody.")
 @click.option("--answer", metavar="NAME", help="How answers are found and compared; none for whole texts.")
-@click.option("--model", metavar="ENGINE[:MODEL]", help="What generates, such as local or local:path/to/model.gguf.")
+@click.option(
+    "--model", metavar="ENGINE[:MODEL]", help="What generates, such as local, laboratory or local:path/to/model.gguf."
+)
 @click.option(
     "--budget", metavar="LIMITS", help="The most to spend, such as tokens=4000,seconds=30. For all tasks together."
+)
+@click.option(
+    "--allocate",
+    type=click.Choice(["even", "marginal"]),
+    default="even",
+    show_default=True,
+    help="How many tasks share the budget: the same for each, or by what a further step is predicted to bring.",
 )
 @click.option(
     "--set",
@@ -73,6 +82,7 @@ def run(
     answer: str | None,
     model: str | None,
     budget: str | None,
+    allocate: str,
     changes: tuple[str, ...],
     seed: int,
     as_json: bool,
@@ -113,7 +123,9 @@ def run(
 
         if record is not None:
             raise click.UsageError("--record keeps one question's run; a file of tasks has many.")
-        sys.exit(solve_lines(made, asked, seed, where=where, keep=not no_store))
+        sys.exit(solve_lines(made, asked, seed, where=where, keep=not no_store, allocate=allocate))
+    if allocate != "even":
+        raise click.UsageError("--allocate shares one budget among many tasks: give a file of them.")
     from outthink.cli.one import solve_one
 
     sys.exit(solve_one(made, asked.tasks[0], seed, as_json=as_json, where=where, keep=not no_store, record=record))

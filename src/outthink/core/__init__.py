@@ -1,6 +1,7 @@
 """The core: keys, costs, budgets, ledgers, processes, verifiers, algorithms, runs and solvers. It knows no domain and no method."""
 
 from outthink.core.algorithm import Algorithm, Answer
+from outthink.core.allocation import Allocator, Even, Marginal
 from outthink.core.batch import Batch
 from outthink.core.checkpoint import Saved, decode, encode
 from outthink.core.component import AnswerSettings, EngineSettings, Parts, ProcessSettings, VerifierSettings
@@ -26,13 +27,22 @@ from outthink.core.errors import (
 from outthink.core.events import AnyEvent, Trace
 from outthink.core.key import Key, slot_rng
 from outthink.core.ledger import Allowance, Bill, Ledger
-from outthink.core.process import Adaptation, Advance, Completable, Perturbable, Process, Revisable, Rewindable
+from outthink.core.process import (
+    Adaptation,
+    Advance,
+    Completable,
+    Perturbable,
+    Process,
+    Revisable,
+    Rewindable,
+    Temperable,
+)
 from outthink.core.result import Result, Stop
 from outthink.core.rows import Rows
 from outthink.core.run import Moved, Run
 from outthink.core.session import Session
 from outthink.core.settings import Settings, Tagged
-from outthink.core.solver import Allocator, Even, Search, Snapshot, Solver, solve_many
+from outthink.core.solver import Search, Snapshot, Solver, solve_many
 from outthink.core.task import Candidate, Message, Task
 from outthink.core.verifier import Equivalence, LogMap, ScoreKind, Scores, ScoreSpec, Verifier
 
@@ -68,6 +78,7 @@ __all__ = [
     "Key",
     "Ledger",
     "LogMap",
+    "Marginal",
     "Message",
     "ModelMissing",
     "Moved",
@@ -96,6 +107,7 @@ __all__ = [
     "Stop",
     "Tagged",
     "Task",
+    "Temperable",
     "Trace",
     "Verifier",
     "VerifierError",

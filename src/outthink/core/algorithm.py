@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 import numpy as np
 
 from outthink.core.batch import Batch
+from outthink.core.errors import Incompatible, explain
 from outthink.core.key import Key
 from outthink.core.settings import Tagged
-from outthink.core.verifier import ScoreSpec
+from outthink.core.verifier import ScoreKind, ScoreSpec
 from outthink.numerics.log_weights import normalise
 from outthink.numerics.types import FloatArray
 
@@ -78,16 +79,33 @@ class Algorithm(Tagged, Generic[A]):
     """Base of every method. Subclasses are settings: `class BestOfN(Algorithm[Drawn]): n: Positive = 8`.
 
     `needs` names the process capabilities that it requires, checked before anything is spent. `whole_samples` says that it never moves a
-    member by single steps, so that it works where a text cannot be continued.
+    member by single steps, so that it works where a text cannot be continued. `score_kinds`: what the scores that it ranks, weighs or sums
+    may rate; rewards of single steps only where a method says what it does with them, since a step's reward is no value of the whole.
     """
 
     needs: ClassVar[Sequence[type[Any]]] = ()
     whole_samples: ClassVar[bool] = False
+    score_kinds: ClassVar[frozenset[ScoreKind]] = frozenset({ScoreKind.PREFIX_VALUE, ScoreKind.OUTCOME})
 
     @property
     def needs_verifier(self) -> bool:
         """Whether it cannot do without a verifier."""
         return True
+
+    def check_kind(self, spec: ScoreSpec | None) -> None:
+        """Refuse scores of a kind that this method cannot use. Raises `Incompatible`."""
+        if spec is not None and spec.kind not in self.score_kinds:
+            step = spec.kind is ScoreKind.STEP_REWARD
+            raise Incompatible(
+                explain(
+                    f"{self.name()!r} cannot use scores of this kind.",
+                    got=f"{spec.kind.value}s",
+                    expected=" or ".join(sorted(kind.value + "s" for kind in self.score_kinds)),
+                    remedy="Turn them into values of the prefix with outthink.verify.Aggregated, or by the reward model's own aggregation."
+                    if step
+                    else "Use another verifier, or another method.",
+                )
+            )
 
     def check_verifier(self, spec: ScoreSpec | None) -> None:
         """Refuse a verifier whose scores mean something else than this method needs. Raises `Incompatible`; the base takes any."""
@@ -103,6 +121,11 @@ class Algorithm(Tagged, Generic[A]):
     @abstractmethod
     def done(self, state: A) -> bool:
         """Whether another step would change nothing."""
+
+    def gain(self, state: A) -> float:
+        """What spending as much again as was spent so far is predicted to bring, in units that are the same for every task; for sharing one
+        budget among tasks. inf: something under way must be ended first; nan, the base: it cannot tell."""
+        return float("nan")
 
     @abstractmethod
     def answer(self, state: A) -> Answer:

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from outthink.core.errors import CheckpointError
-from outthink.core.process import Process
+from outthink.core.process import Process, Temperable, lacks
 from outthink.core.rows import Index, Rows, as_index
-from outthink.numerics.types import BoolArray, IntArray
+from outthink.numerics.types import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,12 @@ class Batch(Rows):
             done=self.done[at],
             failed=self.failed[at],
         )
+
+    def tempered(self, temperature: FloatArray) -> Batch:
+        """The same members, each to be moved on at its own sampling temperature, [n]. Raises `Incompatible` where that cannot be."""
+        if not isinstance(self.process, Temperable):
+            raise lacks(self.process, Temperable)
+        return replace(self, states=self.process.temper(self.states, temperature))
 
     def saved_fields(self) -> dict[str, Any]:
         columns = {name: getattr(self, name) for name in ("id", "depth", "done", "failed")}

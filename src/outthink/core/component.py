@@ -14,16 +14,24 @@ from outthink.core.settings import Tagged
 
 if TYPE_CHECKING:
     from outthink.core.process import Process
-    from outthink.core.task import Task
+    from outthink.core.task import Feature, Task
     from outthink.core.verifier import Equivalence, Verifier
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The live parts that a recipe has opened so far; None where the recipe has none."""
+    """The live parts that a recipe has opened so far; None where the recipe has none.
+
+    `own`: engines that single parts asked for in their own settings, opened beforehand. They are shared, and closed by whoever opened them.
+    """
 
     engine: Any = None
     answer: AnswerSettings | None = None
+    own: tuple[tuple[EngineSettings, Any], ...] = ()
+
+    def opened(self, settings: EngineSettings) -> Any:
+        """The engine that was opened beforehand for these settings; None where nobody did, and the part opens it itself."""
+        return next((engine for asked, engine in self.own if asked == settings), None)
 
 
 class EngineSettings(Tagged):
@@ -36,6 +44,10 @@ class EngineSettings(Tagged):
 
 class ProcessSettings(Tagged):
     """A process by name: `[process] type = "text"`."""
+
+    def showing(self, wants: frozenset[Feature]) -> ProcessSettings:
+        """These settings with whatever has to be asked of the engine beforehand, so that candidates show `wants`; most need nothing."""
+        return self
 
     @abstractmethod
     def build(self, task: Task, parts: Parts) -> Process[Any]:

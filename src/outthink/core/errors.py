@@ -113,6 +113,16 @@ class Failure:
             retryable=bool(getattr(error, "retryable", False)),
         )
 
+    def as_error(self) -> OutthinkError:
+        """The error to raise where nobody takes values: of the class that `kind` names where it is one for requests, else `EngineError`."""
+        if self.kind in _OF_REQUESTS:
+            return _OF_REQUESTS[self.kind](self.message)
+        classes = {one.__name__: one for one in (ContextOverflow, ModelMissing, EngineClosed)}
+        return classes.get(self.kind, EngineError)(self.message, status=self.status, retryable=self.retryable)
+
+
+_OF_REQUESTS: dict[str, type[OutthinkError]] = {"InputError": InputError, "SettingsError": SettingsError}
+
 
 class AllFailed(OutthinkError):
     """Every member failed, so there is no answer. `failures` holds each cause."""

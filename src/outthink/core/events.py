@@ -51,11 +51,36 @@ class Scored(Event, frozen=True, tag="scored"):
 
 
 class Resampled(Event, frozen=True, tag="resampled"):
-    """A population was resampled. `ancestors` are nodes, [n]; `effective` is the effective sample size before, in members."""
+    """A population was resampled. `ancestors` are nodes, [n]; `effective` is the effective sample size before, in members.
+
+    `distinct`: how many of the founding members still have descendants after it (0: not told); weights cannot see that. `temperature`: of
+    the resampling probabilities.
+    """
 
     step: int
     ancestors: tuple[int, ...]
     effective: float
+    distinct: int = 0
+    temperature: float = 1.0
+
+
+class Exchanged(Event, frozen=True, tag="exchanged"):
+    """Neighbouring chains were asked to exchange what they stand at: chains `hotter` and `hotter` + 1, and whether they did."""
+
+    step: int
+    hotter: int
+    accepted: bool
+
+
+class Visited(Event, frozen=True, tag="visited"):
+    """A tree search came through nodes: how often so far, and what it now thinks each is worth; None is not known.
+
+    Best-first search gives the times that a node was expanded, and its key, of which lower is better.
+    """
+
+    nodes: tuple[int, ...]
+    visits: tuple[int, ...]
+    values: tuple[float | None, ...]
 
 
 class MemberFailed(Event, frozen=True, tag="member-failed"):
@@ -110,6 +135,8 @@ AnyEvent = (
     | Advanced
     | Scored
     | Resampled
+    | Exchanged
+    | Visited
     | MemberFailed
     | Adapted
     | Warned

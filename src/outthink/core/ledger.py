@@ -108,6 +108,12 @@ class Ledger:
                 best, bound = max(fits, -1), column
         return best, bound
 
+    def allow(self, column: str, more: float) -> None:
+        """From now on `more` of a column may still be claimed here, whatever was before: how a shared budget is handed out in turns."""
+        self._limits[column] = (
+            self._total.column(column) + self._claimed.column(column) + self._uncertain.column(column) + more
+        )
+
     def claim(self, most: Cost) -> None:
         """Promise up to `most` to a call. The caller has checked with `units` that it fits."""
         self._claimed = self._claimed + most

@@ -80,6 +80,11 @@ class Process(ABC, Generic[S]):
         return True
 
     @property
+    def forks_part(self) -> bool:
+        """Whether forks of one member, moved on with seeds of their own, can come out different. Where not, methods that branch are refused."""
+        return True
+
+    @property
     def adaptations(self) -> tuple[Adaptation, ...]:
         """What this process does in another way than asked, because its backend cannot do it; every run records it."""
         return ()
@@ -146,6 +151,14 @@ class Completable(ABC, Generic[S]):
     @abstractmethod
     async def complete(self, states: S, seeds: SeedArray, *, allowance: Allowance) -> Advance[S]:
         """A finished fork of each state; the original is untouched."""
+
+
+class Temperable(ABC, Generic[S]):
+    """Members can be drawn from at a sampling temperature of their own."""
+
+    @abstractmethod
+    def temper(self, states: S, temperature: FloatArray) -> S:
+        """The same states, each to be moved on at its own temperature from now on, [n], 0 greedy. Free; forks and cuts keep it."""
 
 
 def lacks(process: Process[Any], capability: type[Any]) -> Incompatible:

@@ -98,17 +98,20 @@ class Run:
         self.emit(Started(nodes=tuple(nodes.tolist())))
         return Batch(self.process, states, nodes, np.zeros(n, np.int64), np.zeros(n, bool), np.zeros(n, bool))
 
-    async def advance(self, batch: Batch, key: Key, *, steps: int | None = 1, scored: bool = True) -> Moved:
+    async def advance(
+        self, batch: Batch, key: Key, *, steps: int | None = 1, scored: bool = True, kind: str = "step"
+    ) -> Moved:
         """Move the living members on by `steps` (None: to the end); the others pass through untouched.
 
-        `scored`: whether these members will be judged, so that the verifier's share is claimed with them.
+        `scored`: whether these members will be judged, so that the verifier's share is claimed with them. `kind`: what the record calls
+        the move, such as "look-ahead" for one that may be dropped.
         Raises `BudgetExhausted` when nothing useful fits for any member; nothing was paid then.
         """
 
         def call(states: Any, seeds: SeedArray, slots: IntArray, allowance: Allowance) -> Awaitable[Advance[Any]]:
             return self.process.advance(states, seeds, steps=steps, allowance=allowance)
 
-        return await self._move(batch, batch.alive, key.child("advance"), call, scored=scored)
+        return await self._move(batch, batch.alive, key.child("advance"), call, kind=kind, scored=scored)
 
     async def revise(self, batch: Batch, feedback: Sequence[str], key: Key, *, scored: bool = True) -> Moved:
         """Rewrite the finished members, each told its own feedback."""

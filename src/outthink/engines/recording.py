@@ -22,7 +22,7 @@ import msgspec
 
 from outthink.core.cost import ZERO, Cost
 from outthink.core.cut import Cut, gather_until
-from outthink.core.errors import EngineError, Failure
+from outthink.core.errors import Failure
 from outthink.core.process import Adaptation
 from outthink.engines.engine import (
     Engine,
@@ -113,7 +113,7 @@ class RecordingEngine(Engine):
         """What the engine inside has counted, and what the replies from the log had cost."""
         return self.engine.counters() + self._replayed
 
-    def most(self, requests: Sequence[Request]) -> list[Cost]:
+    def most(self, requests: Sequence[Request]) -> list[Cost | Failure]:
         if "most" not in self.log.kinds:
             return self.engine.most(requests)
         place = self._place("most", requests_key(self.name, requests), f"price of {len(requests)} requests")
@@ -167,11 +167,9 @@ class RecordingEngine(Engine):
             self._replayed = self._replayed + kept.cost
             return Paid(kept.cost, kept.uncertain)
         if kept is None and self.log.lost(one.place.kind, one.place.key, one.place.index):
-            try:
-                return Paid(ZERO, self.engine.most([one.request])[0])
-            except EngineError:
-                # It cannot be served at all, so the attempt that was lost was refused as well.
-                return Paid()
+            most = self.engine.most([one.request])[0]
+            # What cannot be served at all was refused in the attempt that was lost as well.
+            return Paid() if isinstance(most, Failure) else Paid(ZERO, most)
         return Paid()
 
     async def _write_down(self, fresh: Sequence[Asked]) -> None:
@@ -199,11 +197,10 @@ class RecordingEngine(Engine):
         """Whether requests cost the same apart as together. Then they are sent apart, so that none waits for the others to be kept."""
         # Without the promises made for them, which say already what the requests share.
         requests = [replace(one.request, max_uncached=None) for one in fresh]
-        try:
-            return len(fresh) > 1 and self.engine.most(requests) == [self.engine.most([r])[0] for r in requests]
-        except EngineError:
-            # One of them cannot be served at all; the engine says which.
-            return False
+        together = self.engine.most(requests) if len(fresh) > 1 else []
+        # Where one of them cannot be served at all, the engine says which.
+        served = len(fresh) > 1 and not any(isinstance(most, Failure) for most in together)
+        return served and together == [self.engine.most([r])[0] for r in requests]
 
 
 def recording(engine: Engine, log: ReplyLog, *, free: bool = False) -> RecordingEngine:

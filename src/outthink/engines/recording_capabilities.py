@@ -77,7 +77,11 @@ class RecordsRatings(ScoresContinuations):
     log: ReplyLog
 
     async def log_probs(
-        self, pairs: Sequence[tuple[TokenPrompt, tuple[int, ...]]], *, owner: str = ""
+        self,
+        pairs: Sequence[tuple[TokenPrompt, tuple[int, ...]]],
+        *,
+        owner: str = "",
+        max_uncached: Sequence[int] | None = None,
     ) -> list[Continued | Failure]:
         """Ratings from the log where it has them, from the engine inside for the rest."""
         inside = self.engine
@@ -93,7 +97,9 @@ class RecordsRatings(ScoresContinuations):
             for i in fresh:
                 self.log.asked("log-probs", keys[i], indices[i], describe_rating(*pairs[i]))
             await self.log.kept()
-            for i, reply in zip(fresh, await inside.log_probs([pairs[i] for i in fresh], owner=owner), strict=True):
+            promised = None if max_uncached is None else [max_uncached[i] for i in fresh]
+            replies = await inside.log_probs([pairs[i] for i in fresh], owner=owner, max_uncached=promised)
+            for i, reply in zip(fresh, replies, strict=True):
                 results[i] = reply
                 self.log.answered("log-probs", keys[i], indices[i], encode_continued(reply))
             await self.log.kept()

@@ -75,14 +75,14 @@ def decode_continued(data: bytes) -> Continued | Failure:
     return Continued(tuple(float(x) for x in written["log_probs"]), _read_cost(written["cost"]))
 
 
-def encode_costs(costs: list[Cost]) -> bytes:
+def encode_costs(costs: list[Cost | Failure]) -> bytes:
     """The answer of `Engine.most`."""
-    return _json([_cost(cost) for cost in costs])
+    return _json([_failure(cost) if isinstance(cost, Failure) else _cost(cost) for cost in costs])
 
 
-def decode_costs(data: bytes) -> list[Cost]:
+def decode_costs(data: bytes) -> list[Cost | Failure]:
     """What `encode_costs` wrote."""
-    return [_read_cost(cost) for cost in msgspec.json.decode(data)]
+    return [_read_failure(one) if "failure" in one else _read_cost(one) for one in msgspec.json.decode(data)]
 
 
 def _json(value: Any) -> bytes:

@@ -117,10 +117,15 @@ class ScriptedEngine(Engine, Tokenizing, ScoresContinuations):
         """Evict every cached prefix."""
         self._seen = Seen()
 
-    def most(self, requests: Sequence[Request]) -> list[Cost]:
-        computed, costs = Seen(), []
+    def most(self, requests: Sequence[Request]) -> list[Cost | Failure]:
+        computed = Seen()
+        costs: list[Cost | Failure] = []
         for request in requests:
-            tokens = self._prompt(request)
+            try:
+                tokens = self._prompt(request)
+            except EngineError as error:
+                costs.append(Failure.of(error))
+                continue
             cached = max(self._cached(tokens, self._seen), self._cached(tokens, computed, add=True))
             costs.append(self._input(request, len(tokens), cached) + Cost(output_tokens=self._limit(request, tokens)))
         return costs
@@ -139,12 +144,16 @@ class ScriptedEngine(Engine, Tokenizing, ScoresContinuations):
         return [reply for reply in await gather_until(None, work) if reply is not None]
 
     async def log_probs(
-        self, pairs: Sequence[tuple[TokenPrompt, tuple[int, ...]]], *, owner: str = ""
+        self,
+        pairs: Sequence[tuple[TokenPrompt, tuple[int, ...]]],
+        *,
+        owner: str = "",
+        max_uncached: Sequence[int] | None = None,
     ) -> list[Continued | Failure]:
         if self._closed:
             raise EngineClosed("The scripted engine was used after it was closed.")
         results: list[Continued | Failure] = []
-        for prompt, continuation in pairs:
+        for i, (prompt, continuation) in enumerate(pairs):
             try:
                 values = self._rated(prompt.tokens, continuation)
             except EngineError as error:
@@ -152,6 +161,8 @@ class ScriptedEngine(Engine, Tokenizing, ScoresContinuations):
                 continue
             tokens = (*prompt.tokens, *continuation)
             cached = self._cached(tokens, self._seen, add=True)
+            if max_uncached is not None:
+                cached = max(cached, len(tokens) - max_uncached[i])
             cost = Cost(input_tokens=len(tokens), cached_input_tokens=cached, calls=1)
             self._counters = self._counters + cost
             results.append(Continued(values, cost))

@@ -30,6 +30,7 @@ from outthink.numerics.log_weights import (
 )
 from outthink.numerics.order_statistics import best_of_k, pass_at_k, selection_probabilities
 from outthink.numerics.paired import PairCounts, count_pairs, difference_interval, mcnemar, sign_test
+from outthink.numerics.pareto import frontier_share, pareto_frontier
 from outthink.numerics.resampling import (
     RESAMPLERS,
     Resampler,
@@ -39,7 +40,10 @@ from outthink.numerics.resampling import (
     stratified,
     systematic,
 )
+from outthink.numerics.revision import RevisionRates, revision_rates
+from outthink.numerics.separation import separation, separation_interval, separation_within
 from outthink.numerics.ssp import ssp
+from outthink.numerics.subsets import subset_majority, subset_mean
 from outthink.numerics.types import BoolArray, FloatArray, IntArray, SeedArray
 from outthink.numerics.votes import Group, agreement, best_member, majority_accuracy, min_max_weights, tally
 
@@ -56,6 +60,7 @@ __all__ = [
     "PairCounts",
     "Ratio",
     "Resampler",
+    "RevisionRates",
     "SeedArray",
     "agreement",
     "best_member",
@@ -70,6 +75,7 @@ __all__ = [
     "difference_interval",
     "effective_sample_size",
     "fork_count",
+    "frontier_share",
     "in_place",
     "killing",
     "log_mean_exp",
@@ -84,13 +90,20 @@ __all__ = [
     "normal_quantile",
     "normalise",
     "paired_bootstrap",
+    "pareto_frontier",
     "pass_at_k",
     "ratio_at_levels",
     "residual",
+    "revision_rates",
     "selection_probabilities",
+    "separation",
+    "separation_interval",
+    "separation_within",
     "sign_test",
     "ssp",
     "stratified",
+    "subset_majority",
+    "subset_mean",
     "systematic",
     "tally",
     "two_sided_half",

@@ -9,18 +9,19 @@ are closed by whoever made them.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Hashable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from outthink.core.component import Parts
+from outthink.core.component import EngineSettings, Parts
 from outthink.core.process import Process
 from outthink.core.solver import ProcessFor, Search
 from outthink.core.task import Candidate, Task
 from outthink.core.verifier import Equivalence, Verifier
 from outthink.engines.engine import Engine
-from outthink.recipes.engines import Engines
+from outthink.recipes.engines import Engines, own_engines
 from outthink.recipes.fitting import check_function, check_text
 from outthink.recipes.function import Function
 from outthink.recipes.recipe import Recipe
@@ -28,12 +29,16 @@ from outthink.recipes.recipe import Recipe
 
 @dataclass(frozen=True)
 class Live:
-    """Parts that exist already; None: as the recipe says."""
+    """Parts that exist already; None: as the recipe says.
+
+    `own`: engines that parts ask for in their own settings, such as a judge's, and that are open already.
+    """
 
     engine: Engine | None = None
     process: Function | ProcessFor | None = None
     verifier: Verifier | None = None
     equivalence: Equivalence | None = None
+    own: tuple[tuple[EngineSettings, Engine], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,22 +58,32 @@ async def build(recipe: Recipe, *, live: Live | None = None, engines: Engines | 
     """
     live, engines, own = live or Live(), engines or Engines(idle=0), engines is None
     async with AsyncExitStack() as stack:
+        if own:
+            stack.push_async_callback(engines.close)
         engine = live.engine
         if engine is None and live.process is None:
-            engine = await engines.lease(recipe.engine)
-            stack.push_async_callback(engines.release, recipe.engine)
-            if own:
-                stack.push_async_callback(engines.close)
-        parts = Parts(engine=engine, answer=recipe.answer)
+            engine = await stack.enter_async_context(engines.leased(recipe.engine))
+        parts = Parts(engine=engine, answer=recipe.answer, own=await own_open(recipe, live, engines, stack))
         verifier = live.verifier
         if verifier is None and recipe.verifier is not None:
-            verifier = recipe.verifier.build(parts)
+            # Libraries are imported and sandboxes are tried out there: no work for an event loop.
+            verifier = await asyncio.to_thread(recipe.verifier.build, parts)
             stack.push_async_callback(verifier.close)
         equivalence = live.equivalence
         if equivalence is None:
             equivalence = WholeTexts() if recipe.answer is None else recipe.answer.build(parts)
         search = Search(_process_for(recipe, live, parts, verifier), recipe.algorithm, verifier, equivalence)
         yield Built(recipe, search, engine)
+
+
+async def own_open(
+    recipe: Recipe, live: Live, engines: Engines, stack: AsyncExitStack
+) -> tuple[tuple[EngineSettings, Engine], ...]:
+    """The engines that the recipe's parts ask for in their own settings, open while the stack is."""
+    wanted = own_engines(recipe.verifier) if live.verifier is None else ()
+    there = [settings for settings, _ in live.own]
+    opened = [(one, await stack.enter_async_context(engines.leased(one))) for one in wanted if one not in there]
+    return (*live.own, *opened)
 
 
 class WholeTexts(Equivalence):
@@ -87,8 +102,10 @@ def _process_for(recipe: Recipe, live: Live, parts: Parts, verifier: Verifier | 
     if live.process is not None:
         return live.process
 
+    settings = recipe.process if verifier is None else recipe.process.showing(verifier.spec.wants)
+
     def make(task: Task) -> Process[Any]:
-        process = recipe.process.build(task, parts)
+        process = settings.build(task, parts)
         check_text(process, recipe.algorithm, verifier)
         return process
 

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
 from outthink.core.component import EngineSettings
+from outthink.core.settings import Settings
 from outthink.engines.engine import Engine
 
 
@@ -42,16 +46,29 @@ class Engines:
 
     async def release(self, settings: EngineSettings) -> None:
         """Give an engine back; closes those that are idle for longest beyond what may stay."""
-        for engine in self._release(settings):
+        # The lock may be held by somebody who opens a model: waiting for it is no work for an event loop.
+        for engine in await asyncio.to_thread(self._release, settings):
             await engine.close()
 
     async def close(self) -> None:
         """Close every engine, users or not."""
+        for engine in await asyncio.to_thread(self._all):
+            await engine.close()
+
+    @asynccontextmanager
+    async def leased(self, settings: EngineSettings) -> AsyncIterator[Engine]:
+        """The engine of these settings while the context lasts."""
+        engine = await self.lease(settings)
+        try:
+            yield engine
+        finally:
+            await self.release(settings)
+
+    def _all(self) -> list[Engine]:
         with self._lock:
             engines = [shared.engine for shared in self._open.values()]
             self._open.clear()
-        for engine in engines:
-            await engine.close()
+            return engines
 
     def _lease(self, settings: EngineSettings) -> Engine:
         # Opening happens under the lock: two searches that start together must not load one model twice.
@@ -71,6 +88,24 @@ class Engines:
             self._open[_name(settings)] = shared  # last in order: used most recently
             unused = [name for name, one in self._open.items() if one.users == 0]
             return [self._open.pop(name).engine for name in unused[: max(0, len(unused) - self._idle)]]
+
+
+def own_engines(part: Settings | None) -> tuple[EngineSettings, ...]:
+    """The engines that a part asks for in its settings, at any depth, each once."""
+    found: dict[bytes, EngineSettings] = {}
+
+    def look(value: Any) -> None:
+        if isinstance(value, EngineSettings):
+            found.setdefault(_name(value), value)
+        elif isinstance(value, Settings):
+            for name in value.__struct_fields__:
+                look(getattr(value, name))
+        elif isinstance(value, (tuple, list)):
+            for one in value:
+                look(one)
+
+    look(part)
+    return tuple(found.values())
 
 
 def _name(settings: EngineSettings) -> bytes:

@@ -27,11 +27,16 @@ import numpy as np
 from outthink.core.algorithm import Algorithm
 from outthink.core.cost import ZERO, Cost
 from outthink.core.ledger import Allowance
-from outthink.core.process import Process
+from outthink.core.process import Process, Revisable
 from outthink.core.task import Task
+from outthink.core.verifier import ScoreSpec
 from outthink.recipes.build import Built
 from outthink.recipes.recipe import Recipe
-from outthink.search import Beam, BestOfN, ParticleFilter, Vote
+from outthink.search import Adaptive, BestFirst, BestOfN, ParticleFilter, Refine, Tree, Vote
+from outthink.search.feedback import Standing, told
+from outthink.search.forks import FINISHING
+from outthink.search.step_search import StepSearch
+from outthink.search.sweeping import Sweeping
 from outthink.text import Text
 
 COLUMNS = ("tokens", "input_tokens", "output_tokens", "calls", "verifier_calls", "denoiser_evals", "seconds", "money")
@@ -80,6 +85,14 @@ class Meter(Allowance):
         return [self.claim(fixed=fixed, unit=unit, most=most, least=least) for _ in range(n)]
 
 
+@dataclass(frozen=True)
+class Rewriting:
+    """What a member is told besides its own answer. `notes`: and, besides, what a verifier says, of which nobody knows how long it is."""
+
+    feedback: str
+    notes: bool
+
+
 @singledispatch
 def moves(algorithm: Algorithm[Any], steps: int) -> int | None:
     """The most steps that a method can take, over all members, where a member ends within `steps` steps. To the end counts as one.
@@ -96,18 +109,69 @@ def _(algorithm: BestOfN, steps: int) -> int | None:
 
 @moves.register
 def _(algorithm: Vote, steps: int) -> int | None:
-    return algorithm.n * (1 + algorithm.redraws)
+    return algorithm.n * (1 + algorithm.redraws) * (steps if algorithm.early_stop else 1)
 
 
 @moves.register
 def _(algorithm: ParticleFilter, steps: int) -> int | None:
-    # The last round asks for `every` steps too, whatever is left.
-    return algorithm.n * (steps + algorithm.every - 1)
+    # The last round asks for `every` steps too, whatever is left; a look ahead takes each step but the first twice.
+    looks = 0 if algorithm.look_ahead is None else steps - 1
+    return algorithm.n * (steps + looks + algorithm.every - 1)
 
 
 @moves.register
-def _(algorithm: Beam, steps: int) -> int | None:
-    return algorithm.n * min(algorithm.rounds, steps)
+def _(algorithm: Sweeping, steps: int) -> int | None:
+    # Of later sweeps one member a chain is given, unless everyone before was rejected.
+    return algorithm.n * algorithm.sweeps * len(algorithm.heats) * (steps + algorithm.every - 1)
+
+
+@moves.register
+def _(algorithm: StepSearch, steps: int) -> int | None:
+    if isinstance(algorithm.look_ahead, str):
+        return None  # what a forced answer costs is not in the price of a member
+    rounds = min(algorithm.rounds, steps)
+    return algorithm.n * (rounds + algorithm.look_ahead * (rounds - 1))
+
+
+@moves.register
+def _(algorithm: Refine, steps: int) -> int | None:
+    return algorithm.n * (1 + algorithm.rounds)
+
+
+@moves.register
+def _(algorithm: BestFirst, steps: int) -> int | None:
+    # Every child that is drawn is one move, and so is each attempt to take the best one to its end when all are drawn.
+    return algorithm.n + FINISHING
+
+
+@moves.register
+def _(algorithm: Adaptive, steps: int) -> int | None:
+    # Step by step to the last checkpoint at most, then to the end.
+    return algorithm.n * (1 + (0 if algorithm.pruning is None else min(steps, algorithm.pruning.at[-1])))
+
+
+@moves.register
+def _(algorithm: Tree, steps: int) -> int | None:
+    if algorithm.evaluate == "score":
+        return algorithm.n + FINISHING
+    return algorithm.n * (steps if algorithm.levels is None else min(steps, len(algorithm.levels) + 1))
+
+
+@singledispatch
+def rewriting(algorithm: Algorithm[Any], spec: ScoreSpec | None) -> Rewriting | None:
+    """What a member is told when it is rewritten; None for a method that rewrites nothing. Methods add theirs like `moves`."""
+    return None
+
+
+@rewriting.register
+def _(algorithm: Refine, spec: ScoreSpec | None) -> Rewriting | None:
+    if not algorithm.rounds:
+        return None
+    widest = Standing(score=-1.234e-300, note="")
+    ends = (widest, widest) if algorithm.contrast else ()
+    reads = spec is not None and spec.reads_reference
+    notes = algorithm.feedback in ("notes", "score-and-notes") and algorithm.needs_verifier and not reads
+    return Rewriting(told(algorithm.request, algorithm.feedback, widest, spec, ends), notes)
 
 
 async def price(process: Process[Any]) -> Meter:
@@ -116,6 +180,19 @@ async def price(process: Process[Any]) -> Meter:
     seeds = np.zeros(1, np.uint64)
     await process.advance(await process.start(seeds), seeds, steps=None, allowance=meter)
     return meter
+
+
+async def _rewritten(process: Process[Any], told_it: Rewriting, member: Cost) -> Cost:
+    """What rewriting one member asks for at most, its notes apart.
+
+    It reads the longest answer again, counted twice: a text that is encoded anew may fall into more tokens than it was written in.
+    """
+    if not isinstance(process, Revisable):
+        return ZERO
+    meter = Meter()
+    seeds = np.zeros(1, np.uint64)
+    await process.revise(await process.start(seeds), [told_it.feedback], seeds, allowance=meter)
+    return meter.asked + Cost(input_tokens=2 * member.output_tokens)
 
 
 async def most(built: Built, tasks: Sequence[Task]) -> Most:
@@ -148,6 +225,7 @@ class _Share:
         moves: the most steps of members; None where nothing bounds it.
         member, judged: the most that one member costs from start to end, and that judging it costs.
         least: the shortest reply worth asking for, in tokens.
+        noted: whether members are told what a verifier said, so that nobody knows how much they read.
         whole: whether the method draws whole members. `resumed`: whether a member may take several calls to its end all the same.
     """
 
@@ -157,11 +235,14 @@ class _Share:
     least: int
     whole: bool
     resumed: bool = False
+    noted: bool = False
 
     def column(self, name: str) -> float:
         """The most that this task can add to a column; inf where it is not known."""
         value = (self.member + self.judged).column(name)
         if self.moves is None or name == "seconds" or math.isnan(value):
+            return math.inf
+        if self.noted and name in ("tokens", "input_tokens", "money"):
             return math.inf
         if name == "input_tokens" and (not self.whole or self.resumed):
             value += self.member.output_tokens  # a later step reads what the earlier ones wrote
@@ -174,11 +255,27 @@ async def _share(built: Built, task: Task) -> _Share:
     search.check(process)
     asked = await price(process)
     member = asked.asked
+    spec = search.verifier.spec if search.verifier is not None else None
     judged = search.verifier.most(task) if search.verifier is not None else ZERO
     # Every step writes at least one token where members write tokens at all, but for a last one that only ends.
     steps = min(search.max_steps, member.output_tokens + 1) if member.output_tokens else search.max_steps
     bound = None if _asks_in_words(built.recipe, search.algorithm) else moves(search.algorithm, steps)
-    return _Share(bound, member, judged, asked.least, search.algorithm.whole_samples)
+    told_it = rewriting(search.algorithm, spec)
+    if told_it is not None:
+        member = _greater(member, await _rewritten(process, told_it, member))
+    noted = told_it is not None and told_it.notes
+    return _Share(bound, member, judged, asked.least, _draws_whole(search.algorithm), noted=noted)
+
+
+def _draws_whole(algorithm: Algorithm[Any]) -> bool:
+    """Whether each member takes one call; a vote that may stop early goes step by step."""
+    return algorithm.whole_samples and not (isinstance(algorithm, Vote) and algorithm.early_stop)
+
+
+def _greater(one: Cost, other: Cost) -> Cost:
+    """The greater of the two, column by column."""
+    columns = one.__struct_fields__
+    return Cost(**{name: max(getattr(one, name), getattr(other, name)) for name in columns})
 
 
 def _total(shares: Sequence[_Share]) -> dict[str, float]:

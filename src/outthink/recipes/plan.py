@@ -19,13 +19,14 @@ from outthink.core.settings import Tagged
 from outthink.core.solver import ProcessFor
 from outthink.core.verifier import Equivalence, Verifier
 from outthink.engines.engine import Engine
+from outthink.engines.local import models
 from outthink.recipes.build import Live
 from outthink.recipes.decode import fields_of
 from outthink.recipes.function import Function
 from outthink.recipes.load import load, presets
 from outthink.recipes.override import override
 from outthink.recipes.recipe import OPTIONAL, Recipe, from_tables
-from outthink.recipes.registry import BASES, Kind, find
+from outthink.recipes.registry import BASES, Kind, find, registry
 
 DEFAULT_METHOD = "best-of-n"
 """The recipe where neither a recipe nor a method is said."""
@@ -100,7 +101,8 @@ def plan(
     if n is not None:
         last.append(("algorithm.n", n))
     where = "The recipe" if recipe is None and method is None else f"Recipe {_called(recipe or method)!r}"
-    return Plan(override(override(base, flags, where=where), last, where=where), live)
+    # Together, so that a part chosen by name may get the settings that it cannot do without.
+    return Plan(override(base, [*flags, *last], where=where), live)
 
 
 def _base(recipe: str | Path | Recipe | None, method: MethodLike | None) -> Recipe:
@@ -150,6 +152,8 @@ def _answer(base: Recipe, live: Live, given: Any) -> tuple[Recipe, Live, list[tu
 
 def _model_changes(model: str) -> list[tuple[str, Any]]:
     engine, separator, name = model.partition(":")
+    if not separator and engine not in registry().tags("engine") and any(model == known.name for known in models.KNOWN):
+        engine, separator, name = "local", ":", model
     changes: list[tuple[str, Any]] = [("engine.type", engine)]
     if separator:
         settings = fields_of(find("engine", engine))

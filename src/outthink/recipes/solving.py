@@ -5,11 +5,12 @@ Both doors (`outthink.solve` and the command line) come through here, so a searc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from outthink.core.allocation import Allocator, Even, Marginal
 from outthink.core.cut import Cut
-from outthink.core.errors import Failure, InputError, OutthinkError, explain
+from outthink.core.errors import Failure, InputError, OutthinkError, SettingsError, explain, nearest
 from outthink.core.events import Sink
 from outthink.core.result import Result
 from outthink.core.session import Session
@@ -18,6 +19,24 @@ from outthink.core.task import Message, Task
 from outthink.recipes.build import build
 from outthink.recipes.engines import Engines
 from outthink.recipes.plan import Plan
+
+ALLOCATORS: Mapping[str, type[Allocator]] = {"even": Even, "marginal": Marginal}
+"""Ways of sharing one budget among many tasks, by the names that the command line and `outthink.solve` know."""
+
+
+def allocator(name: str) -> Allocator:
+    """The way of sharing of that name. Raises `SettingsError`."""
+    if name not in ALLOCATORS:
+        raise SettingsError(
+            explain(
+                "There is no such way of sharing a budget among tasks.",
+                got=name,
+                expected=" or ".join(ALLOCATORS),
+                remedy=nearest(name, ALLOCATORS),
+            )
+        )
+    return ALLOCATORS[name]()
+
 
 Each = Callable[[Task, Result | Failure], None]
 TaskLike = str | Task | Sequence[Message]
@@ -80,8 +99,9 @@ async def solve_tasks(
     cut: Cut | None = None,
     engines: Engines | None = None,
     each: Each | None = None,
+    allocator: Allocator | None = None,
 ) -> list[Result | Failure]:
-    """Many tasks side by side; the budget is for all together, shared evenly. Results in the order of the tasks.
+    """Many tasks side by side; the budget is for all together, shared evenly or as the allocator says. Results in the order of the tasks.
 
     `each` is told of every task as soon as it ends, whatever becomes of the others.
     """
@@ -91,7 +111,7 @@ async def solve_tasks(
         session = Session.open(seed=seed, budget=plan.recipe.budget, sinks=sinks, cut=cut)
         solver = built.solver if each is None else Told(built.solver, each)
         try:
-            return await solve_many(solver, tasks, session)
+            return await solve_many(solver, tasks, session, allocator=allocator)
         finally:
             session.close()
 
@@ -106,6 +126,10 @@ class Told(Solver):
     @property
     def method(self) -> str:
         return self.solver.method
+
+    @property
+    def takes_turns(self) -> bool:
+        return self.solver.takes_turns
 
     async def solve(self, task: Task, session: Session) -> Result:
         try:

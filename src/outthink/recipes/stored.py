@@ -6,12 +6,15 @@ Each task is a run of its own in the store, with its recipe, its seed and its re
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from outthink.core.allocation import Allocator
+from outthink.core.component import EngineSettings
 from outthink.core.cost import Budget
 from outthink.core.cut import Cut
 from outthink.core.errors import Failure, explain
@@ -23,16 +26,17 @@ from outthink.core.task import Task
 from outthink.engines.cassette import Cassette
 from outthink.engines.engine import Engine
 from outthink.engines.recording import recording
-from outthink.recipes.build import Built, Live, build
+from outthink.recipes.build import Built, Live, build, own_open
 from outthink.recipes.digest import digest
 from outthink.recipes.engines import Engines
 from outthink.recipes.plan import Plan
-from outthink.recipes.recipe import from_tables
+from outthink.recipes.recipe import Recipe, from_tables
 from outthink.recipes.solving import Each, Told
 from outthink.store.errors import StoreError
 from outthink.store.recorder import Recorder
 from outthink.store.solving import solve_in_session, solve_stored
 from outthink.store.store import Store
+from outthink.store.stored import StoredRun
 
 
 async def solve_and_store(
@@ -65,6 +69,7 @@ async def solve_and_store_many(
     cut: Cut | None = None,
     engines: Engines | None = None,
     each: Each | None = None,
+    allocator: Allocator | None = None,
 ) -> list[Result | Failure]:
     """What `solve_tasks` does, with each task stored as a run of its own."""
     if not tasks:
@@ -72,7 +77,8 @@ async def solve_and_store_many(
     async with opened(plan, engines, None, store) as solver:
         session = Session.open(seed=seed, budget=plan.recipe.budget, sinks=sinks, cut=cut)
         try:
-            return await solve_many(solver if each is None else Told(solver, each), tasks, session)
+            solving = solver if each is None else Told(solver, each)
+            return await solve_many(solving, tasks, session, allocator=allocator)
         finally:
             session.close()
 
@@ -81,6 +87,7 @@ async def resume_stored(
     store: Store,
     name: str,
     *,
+    plan: Plan | None = None,
     budget: Budget | None = None,
     sinks: Sequence[Sink] = (),
     cut: Cut | None = None,
@@ -89,19 +96,22 @@ async def resume_stored(
 ) -> Result:
     """A stored run, taken up after its last checkpoint with the recipe it began with. `budget`: new limits in place of its own.
 
-    Raises `NoSuchRun`, and `StoreError` for a run that is complete, at work, or was not begun from a recipe.
+    `plan`: the parts it began with, needed where some of them are objects, which cannot be stored.
+    Raises `NoSuchRun`, and `StoreError` for a run that is complete, at work, or of another recipe, and for one that was not begun from a
+    recipe alone where no plan is given.
     """
-    found = store.run(name)
-    if not found.recipe:
+    found = await asyncio.to_thread(store.run, name)
+    if plan is None:
+        plan = Plan(_recipe_of(found))
+    elif found.recipe and (plan.live != Live() or _searched(plan.recipe) != _searched(_recipe_of(found))):
         raise StoreError(
             explain(
-                f"Run {found.line.id} was not begun from a recipe alone.",
-                got=f"method {found.line.method!r} with parts that are objects",
-                expected="a run of `outthink run`",
-                remedy="Resume it in Python: store.resume(...), with the same search.",
+                f"Run {found.line.id} was begun from another recipe.",
+                got="a search that differs from the stored one",
+                expected="the same search",
+                remedy="Resume it without any word but the budget: its recipe is stored.",
             )
         )
-    plan = Plan(from_tables(found.recipe, f"Stored run {found.line.id}"))
     async with opened(plan, engines, None, store) as solver:
         recorder = await store.resume(found.line.id, take_over=take_over)
         limits = budget or _limits(found.budget)
@@ -116,15 +126,20 @@ class Storing(Solver):
     plan: Plan
     engine: Engine | None
     store: Store | None
+    own: tuple[tuple[EngineSettings, Engine], ...] = ()
 
     @property
     def method(self) -> str:
         return self.plan.recipe.algorithm.name()
 
+    @property
+    def takes_turns(self) -> bool:
+        return True
+
     async def solve(self, task: Task, session: Session) -> Result:
         recipe, live = self.plan.recipe, self.plan.live
         if self.store is None:
-            async with build(recipe, live=replace(live, engine=self.engine)) as built:
+            async with build(recipe, live=replace(live, engine=self.engine, own=self.own)) as built:
                 return await built.solver.solve(task, session)
         # Parts that are objects cannot be stored: such a run cannot be resumed from its recipe.
         whole = live == Live()
@@ -142,8 +157,10 @@ class Storing(Solver):
 
     @asynccontextmanager
     async def built(self, recorder: Recorder) -> AsyncIterator[Built]:
-        """The plan's parts with an engine whose replies go to this run."""
-        live = self.plan.live
+        """The plan's parts with engines whose replies go to this run."""
+        live = replace(
+            self.plan.live, own=tuple((one, recording(engine, recorder.replies)) for one, engine in self.own)
+        )
         if self.engine is not None:
             live = replace(live, engine=recording(self.engine, recorder.replies))
         try:
@@ -158,17 +175,35 @@ class Storing(Solver):
 async def opened(
     plan: Plan, engines: Engines | None, record: Path | None, store: Store | None
 ) -> AsyncIterator[Storing]:
-    """A storing solver with its engine open while the context lasts."""
+    """A storing solver with its engines open while the context lasts."""
     shared = engines or Engines(idle=0)
     async with AsyncExitStack() as stack:
         engine = plan.live.engine
         if engine is None and plan.live.process is None:
-            engine = await shared.lease(plan.recipe.engine)
-            stack.push_async_callback(shared.release, plan.recipe.engine)
+            engine = await stack.enter_async_context(shared.leased(plan.recipe.engine))
+        own = await own_open(plan.recipe, plan.live, shared, stack)
         if record is not None and engine is not None:
             cassette = stack.enter_context(Cassette.append(record))
             engine = recording(engine, cassette)
-        yield Storing(plan, engine, store)
+        yield Storing(plan, engine, store, own)
+
+
+def _recipe_of(found: StoredRun) -> Recipe:
+    if not found.recipe:
+        raise StoreError(
+            explain(
+                f"Run {found.line.id} was not begun from a recipe alone.",
+                got=f"method {found.line.method!r} with parts that are objects",
+                expected="a run whose parts are all settings",
+                remedy="Resume it in Python with the same parts: outthink.solve(..., store=..., resume=RUN).",
+            )
+        )
+    return from_tables(found.recipe, f"Stored run {found.line.id}")
+
+
+def _searched(recipe: Recipe) -> Recipe:
+    """What must be the same in a resumed run: all but the limits and the words for people."""
+    return replace(recipe, budget=Budget(), description="")
 
 
 def _limits(stored: Mapping[str, float]) -> Budget:

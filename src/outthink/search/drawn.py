@@ -47,9 +47,9 @@ class Drawn(Rows):
         order = np.arange(n) if ties == "first" else key.child("ties").rng().permutation(n)
         return cls(batch, np.full(n, np.nan), np.full(n, ABSTAINS), order)
 
-    async def finish(self, run: Run, key: Key, *, scored: bool, grouped: bool) -> Drawn:
-        """Move every member to its end, judge it, and name its answer."""
-        moved = await run.advance(self.batch, key, steps=None, scored=scored)
+    async def finish(self, run: Run, key: Key, *, scored: bool, grouped: bool, steps: int | None = None) -> Drawn:
+        """Move every member to its end, or on by so many steps; judge those that are finished, and name their answers."""
+        moved = await run.advance(self.batch, key, steps=steps, scored=scored)
         drawn = replace(self, batch=moved.batch)
         if scored:
             # Unfinished members cannot be chosen, so judging them would be money for nothing.

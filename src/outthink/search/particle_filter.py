@@ -6,12 +6,19 @@ and `log_evidence` its normalising constant, without bias in exp.
 
     outthink run "..." --method particle-filter --n 16 --verifier arithmetic
 
+Where early scores cannot be trusted, `annealing` draws ancestors from flatter probabilities while the run is young, and `look_ahead` lets
+members count for what they would be worth one step later; the preset `entropic-particle-filter` is the published combination. Any such
+probabilities q leave the target as it is when a child of member i carries the log-weight V_i - log q_i - log n (`exact`), V the normalised
+weights; without it (as published) children start equal, the population follows a tempered law, and there is no evidence estimate.
+
 If unsure: systematic resampling when the effective sample size falls under half, `difference`, and the verifier's own weight map.
 
 Source: spec 03; Puri et al. 2025, A Probabilistic Inference Approach to Inference-Time Scaling of LLMs using Particle-Based Monte Carlo
-Methods; Chopin and Papaspiliopoulos 2020, chapter 10, for the adaptive evidence estimate.
+Methods; spec 02, entropic particle filtering (arXiv 2510.05825); Chopin and Papaspiliopoulos 2020, chapter 10, for the adaptive evidence
+estimate. With the twists `difference`, `running-max` and `running-sum` over denoising steps it is Feynman-Kac steering (Singhal et al.,
+2025).
 Departs from the published code: finished members are absorbed (their factors are not multiplied again while they wait), nothing is
-resampled after the last step, and resampling is adaptive by default.
+resampled after the last step, resampling is adaptive by default, and so is `exact`.
 """
 
 # Notation: w_t -> log_w, psi_t -> log_twist, alpha_t -> log_ratio (target over proposal)
@@ -24,78 +31,81 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from outthink.core.algorithm import Algorithm, Answer
-from outthink.core.batch import Batch
+from outthink.core.algorithm import Answer
+from outthink.core.errors import SettingsError, explain
+from outthink.core.events import Resampled
 from outthink.core.key import Key
-from outthink.core.rows import Rows
 from outthink.core.run import Run
-from outthink.core.settings import Fraction, Positive
-from outthink.core.verifier import LogMap, ScoreSpec, to_log
-from outthink.numerics.log_weights import effective_sample_size, log_mean_exp, normalise
+from outthink.core.settings import Fraction
+from outthink.numerics.log_weights import effective_sample_size, log_mean_exp, log_normalise
 from outthink.numerics.resampling import RESAMPLERS
 from outthink.numerics.types import FloatArray, IntArray
 from outthink.search.drawn import ABSTAINS, group_of
-from outthink.search.twists import AnyTwist, Difference, Twisted
+from outthink.search.look_ahead import Ahead, LookAhead, first_copies, first_stage
+from outthink.search.members import Members, increments, moved_on
+from outthink.search.resampling_policy import AnyAnnealing, Plain
+from outthink.search.watching import NOTHING, Watched, tell_of_length, tell_of_size
+from outthink.search.weighing import Weighing
 
-MAPS = {"logit": LogMap.ODDS, "prob": LogMap.PROBABILITY, "raw": LogMap.RAW}
-COLLAPSED_SHARE, COLLAPSED_STEPS = 0.1, 3
+__all__ = ["ParticleFilter", "Particles", "increments"]
 
 
 @dataclass(frozen=True)
-class Particles(Rows):
+class Particles(Members):
     """The population.
 
     Attributes:
-        log_w: log-weight since the last resampling, [n] nats.
-        log_twist, memory: psi and what the twist remembers, [n].
-        score: the verifier's last, [n]; nan for none.
         group: class of equivalent answers at the end, [n]; -1 before, and for members that abstain.
+        root: which of the founding members each descends from, [n].
         log_z: log evidence of the resamplings so far, nats.
-        lean: consecutive steps with an effective sample size under a tenth.
+        point: a uniform number, for `choose = "sample"`.
+        watched: what has been noticed that the user should know.
+        ahead: the population after a provisional step; None where nobody has looked.
     """
 
-    batch: Batch
-    log_w: FloatArray
-    log_twist: FloatArray
-    memory: FloatArray
-    score: FloatArray
     group: IntArray
+    root: IntArray
     step: int = 0
     log_z: float = 0.0
-    lean: int = 0
     point: float = 0.0
+    watched: Watched = NOTHING
+    ahead: Ahead | None = None
 
-    shared: ClassVar[tuple[str, ...]] = ("step", "log_z", "lean", "point")
+    shared: ClassVar[tuple[str, ...]] = ("step", "log_z", "point", "watched", "ahead")
 
 
-class ParticleFilter(Algorithm[Particles]):
+class ParticleFilter(Weighing[Particles]):
     """Sequential Monte Carlo over a process, steered by a verifier.
 
     Attributes:
-        n: members.
-        every: steps between two looks at the verifier.
         ess_threshold: resample when the effective sample size is at most this share of n; 1 always, 0 never.
         resampling: how ancestors are drawn.
-        twist: what the scores mean and how they steer.
-        weight: how a score becomes nats: as the verifier declares, log odds, log probability, or as it is.
-        choose: the answer is the finished member with the best last score (as published), the heaviest one, the class of equivalent
-            answers with most weight, or one drawn by weight.
+        annealing: from which probabilities: in proportion to the weights (`plain`), or flatter for some time.
+        look_ahead: whether members count for what they would be worth one step later; None: for what they are worth now.
+        exact: children carry what annealing and look-ahead took from, or gave to, their parents, so that the target stays the same;
+            false: they start equal, as published, and there is no evidence estimate.
     """
 
-    n: Positive = 8
-    every: Positive = 1
     ess_threshold: Fraction = 0.5
     resampling: Literal["multinomial", "systematic", "stratified", "residual", "killing", "ssp"] = "systematic"
-    twist: AnyTwist = Difference()
-    weight: Literal["declared", "logit", "prob", "raw"] = "declared"
-    choose: Literal["score", "weight", "vote", "sample"] = "score"
+    annealing: AnyAnnealing = Plain()
+    look_ahead: LookAhead | None = None
+    exact: bool = True
 
-    def check_verifier(self, spec: ScoreSpec | None) -> None:
-        if spec is not None:
-            self.twist.check_kind(spec.kind)
+    def check(self) -> None:
+        if self.exact and self.look_ahead is not None and self.look_ahead.reuse:
+            raise SettingsError(
+                explain(
+                    "A provisional step that is kept was selected for its score, so the weights cannot be exact.",
+                    got="look_ahead.reuse = true, exact = true",
+                    expected="exact = false, or a fresh step for every child",
+                    remedy="Set exact = false, or look_ahead = {reuse = false}.",
+                )
+            )
 
     async def init(self, run: Run, key: Key) -> Particles:
         zeros = np.zeros(self.n)
+        tell_of_size(self.annealing, self.n, run)
         return Particles(
             batch=await run.start(self.n, key),
             log_w=zeros,
@@ -103,100 +113,115 @@ class ParticleFilter(Algorithm[Particles]):
             memory=np.full(self.n, self.twist.start()),
             score=np.full(self.n, np.nan),
             group=np.full(self.n, ABSTAINS),
+            root=np.arange(self.n),
             point=float(key.child("choose").rng().random()),
         )
 
     async def step(self, state: Particles, run: Run, key: Key) -> Particles:
+        if self.look_ahead is not None and state.ahead is None and self.due(state):
+            return await self._look(state, run, key.child("look-ahead"))
         p = self.resample(state, run, key.child("resample"))
-        moved = await run.advance(p.batch, key, steps=self.every)
-        batch = moved.batch
-        score = await run.score(batch)
-        log_score = self.to_nats(np.where(moved.moved, score, np.nan), run)
-        twisted = self.twist.update(Twisted(p.log_twist, p.memory), log_score, batch.done)
-        log_w = p.log_w + moved.log_ratio + increments(twisted.log_twist, p.log_twist)
-        log_w = np.where(batch.failed | np.isneginf(p.log_w), -np.inf, log_w)
-        p = replace(
-            p,
-            batch=batch,
-            log_w=log_w,
-            log_twist=twisted.log_twist,
-            memory=twisted.memory,
-            score=score,
-            step=p.step + 1,
-        )
-        if self.choose == "vote" and self.done(p):
-            p = replace(p, group=group_of(await run.answer_keys(batch)))
-        return self.watch(p, run)
+        after = await (self._advance(p, run, key) if p.ahead is None else self._reuse(p, p.ahead, run, key))
+        watched = await after.watched.divergence(p.batch, after.batch, run)
+        after = replace(after, step=p.step + 1, watched=watched, ahead=None)
+        if self.choose == "vote" and self.done(after):
+            after = replace(after, group=group_of(await run.answer_keys(after.batch)))
+        return self.watch(after, run)
 
     def done(self, state: Particles) -> bool:
         return not bool(state.batch.alive.any()) or not bool(np.isfinite(state.log_w).any())
 
     def answer(self, state: Particles) -> Answer:
-        answer = Answer.weighted(state.batch, state.log_w, state.score, self.log_evidence(state))
-        if answer.chosen is None or self.choose == "weight":
-            return answer
-        eligible = state.batch.finished & (answer.weights > 0)
-        if self.choose == "score":
-            rank = np.where(eligible & ~np.isnan(state.score), state.score, -np.inf)
-            best = np.flatnonzero(eligible & (rank == rank[eligible].max()))
-            return replace(answer, chosen=int(best[np.argmax(answer.weights[best])]))
-        if self.choose == "sample":
-            mass = np.cumsum(np.where(eligible, answer.weights, 0.0))
-            return replace(answer, chosen=int(np.searchsorted(mass, state.point * mass[-1], side="right")))
-        return self._elect(state, answer)
+        # Until it is dropped, a provisional step is as good a step as any: nothing was resampled in between.
+        now = state if state.ahead is None else state.ahead
+        log_z = state.log_z + log_mean_exp(now.log_w) if self.unbiased else None
+        answer = Answer.weighted(now.batch, now.log_w, now.score, log_z)
+        return self.chosen(answer, state.group, state.point, now.batch.finished & (answer.weights > 0))
 
-    def log_evidence(self, state: Particles) -> float:
-        """Estimate of the log normalising constant, nats; its exp is unbiased when the number of steps is fixed."""
-        return state.log_z + log_mean_exp(state.log_w)
+    @property
+    def unbiased(self) -> bool:
+        """Whether `log_evidence` is an estimate of the target's; exp of it is unbiased when the number of steps is fixed."""
+        return self.exact or (isinstance(self.annealing, Plain) and self.look_ahead is None)
+
+    def due(self, p: Particles) -> bool:
+        """Whether the weights have become so uneven that ancestors are drawn before the next step."""
+        return p.step > 0 and effective_sample_size(p.log_w) <= self.ess_threshold * len(p)
 
     def resample(self, p: Particles, run: Run, key: Key) -> Particles:
         """Draw ancestors when the weights have become uneven; the population's mean weight goes into `log_z`."""
-        if p.step == 0:
+        if not self.due(p):
             return p
+        ahead = p.ahead if self.look_ahead is not None else None
+        by = (
+            p.log_w
+            if ahead is None or self.look_ahead is None
+            else first_stage(p.log_w, ahead, self.look_ahead.strength)
+        )
+        q, heat = self.annealing.probabilities(by, p.step * self.every)
+        ancestors = RESAMPLERS[self.resampling](q, len(p), key.rng())
+        proportional = by is p.log_w and heat == 1.0
+        children = replace(
+            p.take(ancestors),
+            log_w=np.zeros(len(p)) if proportional else self.carried(p.log_w, q, ancestors),
+            log_z=p.log_z + log_mean_exp(p.log_w),
+            ahead=ahead.take(ancestors) if ahead is not None and self.look_ahead and self.look_ahead.reuse else None,
+        )
         effective = effective_sample_size(p.log_w)
-        if effective > self.ess_threshold * len(p):
-            return p
-        ancestors = RESAMPLERS[self.resampling](normalise(p.log_w), len(p), key.rng())
-        run.resampled(p.step, p.batch.id[ancestors], effective)
-        return replace(p.take(ancestors), log_w=np.zeros(len(p)), log_z=p.log_z + log_mean_exp(p.log_w))
+        kept = tuple(children.batch.id.tolist())
+        run.emit(
+            Resampled(step=p.step, ancestors=kept, effective=effective, distinct=distinct(children), temperature=heat)
+        )
+        return children
 
-    def to_nats(self, score: FloatArray, run: Run) -> FloatArray:
-        """Scores as log-weights, [n]; tells when probabilities had to be clipped."""
-        declared = run.verifier.spec.log_map if run.verifier is not None else LogMap.RAW
-        log_score, clipped = to_log(score, MAPS.get(self.weight, declared))
-        if clipped:
-            run.warn(f"{clipped} scores of exactly 0 or 1 were clipped before taking their logarithm.")
-        return log_score
+    def carried(self, log_w: FloatArray, q: FloatArray, ancestors: IntArray) -> FloatArray:
+        """Children's log-weights after ancestors were drawn from q, [n] nats: V - log q - log n, times n."""
+        if not self.exact:
+            return np.zeros(len(ancestors))
+        return log_normalise(log_w)[ancestors] - np.log(q[ancestors])
 
     def watch(self, p: Particles, run: Run) -> Particles:
-        """Say so when every member is rejected, or when few carry all the weight for long."""
-        if not np.isfinite(p.log_w).any():
-            run.warn(
-                f"Every member was rejected at step {p.step}: all weights are zero. Raise n, lower the twist's strength, or start again "
-                "with another seed."
-            )
-            return p
-        lean = p.lean + 1 if effective_sample_size(p.log_w) < COLLAPSED_SHARE * len(p) else 0
-        if lean == COLLAPSED_STEPS:
-            distinct = len(np.unique(p.batch.id[np.isfinite(p.log_w)]))
-            run.warn(
-                f"The effective sample size was under {COLLAPSED_SHARE:.0%} for {lean} steps ({distinct} distinct members left). "
-                "Raise n or lower the twist's strength."
-            )
-        return replace(p, lean=lean)
+        """Say so when every member is rejected, when few carry all the weight for long, and what else the user should know."""
+        watched = p.watched.weights(p.log_w, p.step, distinct(p), run)
+        if self.done(p):
+            tell_of_length(self.annealing, p.batch.depth[p.batch.finished] * self.every, run)
+            watched.at_end(run)
+        return replace(p, watched=watched)
 
-    def _elect(self, state: Particles, answer: Answer) -> Answer:
-        votes = np.where(state.group != ABSTAINS, answer.weights, 0.0)
-        if votes.sum() <= 0:
-            return answer
-        totals = np.bincount(state.group[votes > 0], weights=votes[votes > 0])
-        winner = int(np.argmax(totals))
-        members = np.flatnonzero(state.group == winner)
-        chosen = int(members[np.argmax(votes[members])])
-        return replace(answer, chosen=chosen, agreement=float(totals[winner] / votes.sum()))
+    async def _advance(self, p: Particles, run: Run, key: Key) -> Particles:
+        """Everyone's next step."""
+        moved = await run.advance(p.batch, key, steps=self.every)
+        score = await run.score(moved.batch)
+        log_score, clipped = self.to_nats(np.where(moved.moved, score, np.nan), run)
+        after = moved_on(p, moved, score, log_score, self.twist)
+        return replace(after, watched=p.watched.clips(clipped, log_score, run))
+
+    async def _look(self, p: Particles, run: Run, key: Key) -> Particles:
+        """A provisional step of everyone."""
+        now = Members(p.batch, p.log_w, p.log_twist, p.memory, p.score)
+        moved = await run.advance(p.batch, key, steps=self.every, kind="look-ahead")
+        score = await run.score(moved.batch)
+        log_score, clipped = self.to_nats(np.where(moved.moved, score, np.nan), run)
+        after = moved_on(now, moved, score, log_score, self.twist)
+        return replace(p, ahead=Ahead.of(now, after, moved), watched=p.watched.clips(clipped, log_score, run))
+
+    async def _reuse(self, p: Particles, ahead: Ahead, run: Run, key: Key) -> Particles:
+        """The first copy of each parent has its next step already; the others take one of their own."""
+        keeps = first_copies(p, ahead)
+        kept = p.take(keeps)
+        ready = ahead.take(keeps)
+        kept = replace(
+            kept,
+            batch=ready.batch,
+            log_w=kept.log_w + ready.log_gain,
+            log_twist=ready.log_twist,
+            memory=ready.memory,
+            score=ready.score,
+        )
+        others = await self._advance(p.take(~keeps), run, key) if not keeps.all() else p.take([])
+        back = np.where(keeps, np.cumsum(keeps) - 1 + (~keeps).sum(), np.cumsum(~keeps) - 1)
+        return others.join(kept).take(back)
 
 
-def increments(new: FloatArray, old: FloatArray) -> FloatArray:
-    """new - old, [n] nats, where a weight that has become zero stays zero."""
-    dead = np.isneginf(new) | np.isneginf(old)
-    return np.where(dead, -np.inf, new - np.where(dead, 0.0, old))
+def distinct(p: Particles) -> int:
+    """How many of the founding members have living descendants."""
+    return len(np.unique(p.root[np.isfinite(p.log_w)]))

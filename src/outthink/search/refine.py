@@ -137,8 +137,12 @@ class Refine(Algorithm[Chains]):
     async def step(self, state: Chains, run: Run, key: Key) -> Chains:
         if state.versions.batch.alive.any():
             versions = await state.versions.finish(run, key, scored=self.needs_verifier)
-            return await self._settle(replace(state, versions=versions), run)
-        return await self._settle(await self._revise(state, run, key), run)
+            state = await self._settle(replace(state, versions=versions), run)
+        else:
+            state = await self._settle(await self._revise(state, run, key), run)
+        if self.done(state):
+            self._tell(state, run)
+        return state
 
     def done(self, state: Chains) -> bool:
         return not state.versions.batch.alive.any() and not state.going.any()
@@ -187,6 +191,17 @@ class Refine(Algorithm[Chains]):
         settled[fresh] = True
         state = replace(state, versions=replace(versions, settled=settled), current=current, same=same)
         return replace(state, stopped=self._stopped(state))
+
+    def _tell(self, state: Chains, run: Run) -> None:
+        """What stopping chains whose answers no longer changed has saved, by the mean cost of the revisions made (spec 06)."""
+        idle = (state.same >= self.unchanged) & (state.tried < self.rounds) if self.unchanged else state.stopped & False
+        spared, made = int((self.rounds - state.tried[idle]).sum()), int(state.tried.sum())
+        spent = run.session.ledger.bill().by_role.get("refine")
+        if spared and made and spent is not None:
+            run.warn(
+                f"{int(idle.sum())} of {self.n} chains no longer changed their answer and were stopped: {spared} revisions were saved, "
+                f"about {round(spared * spent.tokens / made)} tokens."
+            )
 
     def _stopped(self, state: Chains) -> BoolArray:
         stopped = state.stopped | (state.tried >= self.rounds)

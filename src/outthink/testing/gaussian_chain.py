@@ -72,7 +72,7 @@ class GaussianChain(ArrayProcess[Points], Rewindable[Points], Perturbable[Points
         predicted = self.predicted(states)
         seen = []
         for i, (level, done) in enumerate(zip(states.level.tolist(), states.done.tolist(), strict=True)):
-            features = {"predicted": predicted[i], "level": level}
+            features = {"predicted": predicted[i], "level": level, "length": level}
             shown = {name: features[name] for name in wants if name in features}
             signs = "".join("+" if value > 0 else "-" for value in states.x[i]) if done else None
             seen.append(Candidate(content=states.x[i], kind="tensor", final=done, answer=signs, features=shown))

@@ -84,7 +84,11 @@ class GridAgent(ArrayProcess[Walks], Rewindable[Walks], Perturbable[Walks]):
             states.actions.tolist(), states.level.tolist(), states.cell.tolist(), states.done.tolist(), strict=True
         )
         for actions, level, cell, done in rows:
-            features = {"steps": tuple(ACTIONS[a] for a in actions[:level]), "cell": divmod(cell, self.width)}
+            features = {
+                "steps": tuple(ACTIONS[a] for a in actions[:level]),
+                "cell": divmod(cell, self.width),
+                "length": level,
+            }
             shown = {name: features[name] for name in wants if name in features}
             answer = ("goal" if cell == self.goal else "lost") if done else None
             transcript = self._transcript(actions[:level])

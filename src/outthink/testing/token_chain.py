@@ -123,7 +123,7 @@ class TokenChain(
         for text, done, log_prob in zip(
             self.texts(states), states.done.tolist(), states.log_prob.tolist(), strict=True
         ):
-            features = {"steps": tuple(text), "log_prob": log_prob}
+            features = {"steps": tuple(text), "length": len(text), "log_prob": log_prob}
             shown = {name: features[name] for name in wants if name in features}
             seen.append(Candidate(content=text, final=done, answer=text if done else None, features=shown))
         return seen

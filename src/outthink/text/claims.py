@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from outthink.core.cost import Cost
-from outthink.core.errors import EngineError
+from outthink.core.errors import Failure
 from outthink.core.ledger import Allowance
 from outthink.engines.engine import Engine, Request
 
@@ -26,7 +26,7 @@ class Granted:
 
     requests: dict[int, Request] = field(default_factory=dict)
     tokens: dict[int, int] = field(default_factory=dict)
-    refused: dict[int, EngineError] = field(default_factory=dict)
+    refused: dict[int, Failure] = field(default_factory=dict)
 
 
 def grant(engine: Engine, wanted: Sequence[tuple[int, Request]], allowance: Allowance, least: int) -> Granted:
@@ -36,8 +36,10 @@ def grant(engine: Engine, wanted: Sequence[tuple[int, Request]], allowance: Allo
         least: the shortest reply of use, tokens.
     """
     granted = Granted()
-    fitting, quotes = _quotes(engine, wanted, granted)
-    for (slot, request), quote in zip(fitting, quotes, strict=True):
+    for (slot, request), quote in zip(wanted, engine.most([request for _, request in wanted]), strict=True):
+        if isinstance(quote, Failure):
+            granted.refused[slot] = quote
+            continue
         most = min(request.max_tokens, quote.output_tokens) if quote.output_tokens > 0 else request.max_tokens
         unit = _unit(engine, request, quote, most)
         tokens = allowance.claim(fixed=quote - unit.times(most), unit=unit, most=most, least=min(least, most))
@@ -49,27 +51,9 @@ def grant(engine: Engine, wanted: Sequence[tuple[int, Request]], allowance: Allo
     return granted
 
 
-def _quotes(
-    engine: Engine, wanted: Sequence[tuple[int, Request]], granted: Granted
-) -> tuple[list[tuple[int, Request]], list[Cost]]:
-    try:
-        return list(wanted), engine.most([request for _, request in wanted])
-    except EngineError:
-        # One of them cannot be served; the others need not suffer.
-        fitting: list[tuple[int, Request]] = []
-        for slot, request in wanted:
-            try:
-                engine.most([request])
-                fitting.append((slot, request))
-            except EngineError as error:
-                granted.refused[slot] = error
-        return fitting, engine.most([request for _, request in fitting])
-
-
 def _unit(engine: Engine, request: Request, quote: Cost, most: int) -> Cost:
     """What one more token of the reply costs at most. Its price is the difference between a long and a short reply's."""
     if quote.money == 0.0 or most <= 1:
         return Cost(output_tokens=1)
-    short = engine.most([replace(request, max_tokens=1)])[0]
-    full = engine.most([request])[0]
+    short, full = engine.price(replace(request, max_tokens=1)), engine.price(request)
     return Cost(output_tokens=1, money=(full.money - short.money) / (most - 1))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from outthink.core.task import Candidate, Feature
+from outthink.engines.context import Context
 from outthink.engines.engine import Wanted
 from outthink.text.partial import Partial
 from outthink.text.reasoning import Thinking
@@ -16,6 +17,7 @@ from outthink.text.reasoning import Thinking
 ALWAYS: frozenset[Feature] = frozenset({"steps", "length", "reasoning", "stop"})
 LOG_PROBS: frozenset[Feature] = frozenset({"log_prob", "mean_log_prob"})
 HIDDEN: frozenset[Feature] = frozenset({"hidden"})
+CONTEXT: frozenset[Feature] = frozenset({"context"})
 
 
 def offered(wants: frozenset[Wanted]) -> frozenset[Feature]:
@@ -35,8 +37,12 @@ async def candidates(
     wants: frozenset[Feature],
     thinking: Thinking | None,
     extract: Callable[[str], str | None] | None,
+    context: Callable[[Partial], Context] | None = None,
 ) -> list[Candidate]:
-    """One candidate a state. Answers are found in finished texts only, in a thread: a user's pattern may take its time."""
+    """One candidate a state. Answers are found in finished texts only, in a thread: a user's pattern may take its time.
+
+    `context`: what the model has in view at a state, for those that want it.
+    """
     texts = [shown(state, thinking) for state in states]
     finished = [i for i, state in enumerate(states) if state.done]
     answers: dict[int, str | None] = {}
@@ -50,7 +56,10 @@ async def candidates(
             content=texts[i],
             final=state.done,
             answer=answers.get(i),
-            features={name: _feature(name, state, thinking) for name in sorted(wants)},
+            features={
+                name: context(state) if name == "context" and context is not None else _feature(name, state, thinking)
+                for name in sorted(wants)
+            },
         )
         for i, state in enumerate(states)
     ]

@@ -44,6 +44,7 @@ class Partial(Saved):
         reasoning: thinking that the backend keeps apart from the text.
         revision: what it is a revision of.
         hidden: the model's state at the last token, [width].
+        temperature: that it is drawn at; None: as the process has it.
     """
 
     text: str = ""
@@ -56,6 +57,7 @@ class Partial(Saved):
     reasoning: str = ""
     revision: Revision | None = None
     hidden: FloatArray | None = field(default=None, compare=False)
+    temperature: float | None = None
 
     @property
     def done(self) -> bool:

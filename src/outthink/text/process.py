@@ -18,8 +18,19 @@ from outthink.core.cost import ZERO, Cost
 from outthink.core.errors import CheckpointError, Failure, Incompatible, explain
 from outthink.core.key import slot_rng
 from outthink.core.ledger import Allowance
-from outthink.core.process import Adaptation, Advance, Completable, Perturbable, Process, Revisable, Rewindable
+from outthink.core.process import (
+    Adaptation,
+    Advance,
+    Completable,
+    Perturbable,
+    Process,
+    Revisable,
+    Rewindable,
+    Temperable,
+)
+from outthink.core.settings import replace as changed
 from outthink.core.task import Candidate, Feature, Task
+from outthink.engines.context import Context
 from outthink.engines.engine import Continuation, Engine, Request, Sampling, Tokenizer, Tokenizing, TokenPrompt, Wanted
 from outthink.engines.paid_failure import PaidFailure
 from outthink.numerics.types import FloatArray, IntArray, SeedArray
@@ -72,7 +83,9 @@ class _Work:
         )
 
 
-class TextProcess(Process[Texts], Revisable[Texts], Rewindable[Texts], Perturbable[Texts], Completable[Texts]):
+class TextProcess(
+    Process[Texts], Revisable[Texts], Rewindable[Texts], Perturbable[Texts], Completable[Texts], Temperable[Texts]
+):
     """One task's text. States are tuples of `Partial`."""
 
     def __init__(
@@ -109,6 +122,7 @@ class TextProcess(Process[Texts], Revisable[Texts], Rewindable[Texts], Perturbab
             self._tokenizer.decode if self._tokenizer else None,
             self._tokenizer.end_tokens if self._tokenizer else frozenset(),
         )
+        self._fresh = Partial(tokens=() if self._tokenizer else None)
         wants: set[Wanted] = {"log_probs"} if self.settings.log_probs and engine.capabilities.log_probs else set()
         self._wants: frozenset[Wanted] = frozenset(wants | ({"hidden"} if self.settings.hidden else set()))
 
@@ -129,13 +143,12 @@ class TextProcess(Process[Texts], Revisable[Texts], Rewindable[Texts], Perturbab
     @property
     def offers(self) -> frozenset[Feature]:
         """Features that `view` can show with this engine; it leaves out any other, and a verifier that needs it has no opinion."""
-        return features.offered(self._wants)
+        return features.offered(self._wants) | (features.CONTEXT if self._tokenizer is not None else frozenset())
 
     # -- the process ------------------------------------------------------------------------------------------------
 
     async def start(self, seeds: SeedArray) -> Texts:
-        fresh = Partial(tokens=() if self._tokenizer else None)
-        return (fresh,) * len(seeds)
+        return (self._fresh,) * len(seeds)
 
     async def advance(
         self, states: Texts, seeds: SeedArray, *, steps: int | None = 1, allowance: Allowance
@@ -169,7 +182,9 @@ class TextProcess(Process[Texts], Revisable[Texts], Rewindable[Texts], Perturbab
         return tuple(state for part in parts for state in part)
 
     async def view(self, states: Texts, wants: frozenset[Feature]) -> list[Candidate]:
-        return await features.candidates(states, wants & self.offers, self.settings.thinking, self._extract)
+        return await features.candidates(
+            states, wants & self.offers, self.settings.thinking, self._extract, self._context
+        )
 
     def dump(self, states: Texts) -> bytes:
         return encode(states)
@@ -190,7 +205,7 @@ class TextProcess(Process[Texts], Revisable[Texts], Rewindable[Texts], Perturbab
         calls = {}
         for i, (state, said) in enumerate(zip(states, feedback, strict=True)):
             shown = features.shown(state, self.settings.thinking)
-            start = Partial(tokens=() if self._tokenizer else None, revision=Revision(shown, said))
+            start = replace(self._fresh, revision=Revision(shown, said), temperature=state.temperature)
             calls[i] = self._call(start, int(seeds[i]), whole=True)
         await self._send(work, calls, allowance)
         return work.result(states)
@@ -230,6 +245,9 @@ class TextProcess(Process[Texts], Revisable[Texts], Rewindable[Texts], Perturbab
                 work.short.discard(i)
         return work.result(states)
 
+    def temper(self, states: Texts, temperature: FloatArray) -> Texts:
+        return tuple(replace(state, temperature=float(t)) for state, t in zip(states, temperature, strict=True))
+
     # -- calls ------------------------------------------------------------------------------------------------------
 
     def _step(self, work: _Work, slot: int, seed: int, *, whole: bool) -> _Call | None:
@@ -260,12 +278,17 @@ class TextProcess(Process[Texts], Revisable[Texts], Rewindable[Texts], Perturbab
             wanted = min(room, stepper.size - (start.length - start.last.tokens))
         elif not whole and stepper.most is not None:
             wanted = min(room, stepper.most)
+        sampling = (
+            settings.sampling
+            if start.temperature is None
+            else changed(settings.sampling, temperature=start.temperature)
+        )
         stops = (*(() if whole else stepper.stops), *settings.stops, *carried(start.text, settings.stops))
         request = Request(
             prompt=prompt,
             seed=seed,
             max_tokens=max(1, wanted),
-            sampling=settings.sampling,
+            sampling=sampling,
             stop=tuple(dict.fromkeys(stops)),
             constraint=settings.constraint,
             wants=self._wants,
@@ -307,8 +330,8 @@ class TextProcess(Process[Texts], Revisable[Texts], Rewindable[Texts], Perturbab
             call.start.length or call.start.revision for call in calls.values()
         ):
             # The task itself cannot be served; said before anything is spent.
-            raise next(iter(granted.refused.values()))
-        work.failures.update({i: Failure.of(error) for i, error in granted.refused.items()})
+            raise next(iter(granted.refused.values())).as_error()
+        work.failures.update(granted.refused)
         slots = list(granted.requests)
         work.untouched.update(i for i in calls if i not in granted.requests and i not in granted.refused)
         if not slots:
@@ -331,6 +354,10 @@ class TextProcess(Process[Texts], Revisable[Texts], Rewindable[Texts], Perturbab
                 work.short.update({i} if taken.short else ())
             else:
                 work.failures[i] = taken
+
+    def _context(self, state: Partial) -> Context:
+        prompt = self._prompter.prompt(state)
+        return Context(prompt.tokens if isinstance(prompt, TokenPrompt) else (), self.settings.format == "chat")
 
     def _cut(self, state: Partial, level: int) -> Partial:
         if level >= state.steps or self._tokenizer is None or state.tokens is None:

@@ -83,7 +83,8 @@ class Reader:
             stop=reason,
             stop_text=stop_text,
             reasoning=before.reasoning + reply.reasoning,
-            hidden=reply.hidden if whole_reply else None,
+            # The reply's last token is the state's last token, also where a stop string ended in it.
+            hidden=reply.hidden if whole_reply or tokens == grown.count else None,
         )
         limited = reply.stop is StopReason.LENGTH and asked.granted < asked.wanted
         short = not reason and not stepped and (limited or reply.stop is StopReason.CANCELLED)

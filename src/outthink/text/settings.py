@@ -15,8 +15,8 @@ from msgspec import Meta
 
 from outthink.core.component import Parts, ProcessSettings
 from outthink.core.errors import Incompatible, SettingsError, explain
-from outthink.core.settings import Positive, Settings
-from outthink.core.task import Task
+from outthink.core.settings import Positive, Settings, replace
+from outthink.core.task import Feature, Task
 from outthink.engines.engine import Constraint, Continuation, Engine, Sampling
 from outthink.text.reasoning import Thinking
 from outthink.text.steppers import Delimiter, Stepper
@@ -119,6 +119,10 @@ class Text(ProcessSettings):
         _, _, tail = self.template.partition("{answer}")
         between = (tail + head).rstrip()
         return (between,) if between.strip() else ()
+
+    def showing(self, wants: frozenset[Feature]) -> Text:
+        """Hidden states are asked for where a verifier looks at them."""
+        return replace(self, hidden=True) if "hidden" in wants and not self.hidden else self
 
     def build(self, task: Task, parts: Parts) -> TextProcess:
         """The process of one task on the recipe's engine."""

@@ -13,8 +13,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from outthink.verify.aggregated import Aggregated, AtEnd
 from outthink.verify.arithmetic import Arithmetic
-from outthink.verify.combine import Combine, Combined
 from outthink.verify.confidence import Confidence
 from outthink.verify.exact import Exact, ExactVerifier
 from outthink.verify.finders import Boxed, Finder, Marked, Pattern, Usual, WholeText
@@ -29,16 +29,32 @@ from outthink.verify.pool import WorkerPool, workers
 from outthink.verify.symbolic import Symbolic, SymbolicEquivalence
 
 if TYPE_CHECKING:
+    from outthink.verify.code import Code, CodeVerifier
+    from outthink.verify.combine import Combine, Combined
+    from outthink.verify.ensemble import Ensemble, Ensembled
     from outthink.verify.judge import Judge, ModelJudge
     from outthink.verify.pairwise import Pairwise, PairwiseJudge
+    from outthink.verify.reward_formats import RewardFormat, built_in_formats
+    from outthink.verify.reward_head import RewardHead
+    from outthink.verify.reward_model import RewardModel
     from outthink.verify.rubrics import Numbers, Rubric, Words, built_in_rubrics
+    from outthink.verify.scoring_server import ScoringServer
+    from outthink.verify.self_evaluation import SelfEvaluation, SelfEvaluator
+    from outthink.verify.self_evaluation_questions import SelfQuestion, built_in_questions
+    from outthink.verify.tournament import Knockout, KnockoutJudge
 
 __all__ = [
+    "Aggregated",
     "Arithmetic",
+    "AtEnd",
     "Boxed",
+    "Code",
+    "CodeVerifier",
     "Combine",
     "Combined",
     "Confidence",
+    "Ensemble",
+    "Ensembled",
     "Exact",
     "ExactVerifier",
     "Finder",
@@ -46,6 +62,8 @@ __all__ = [
     "JsonFields",
     "JsonSchemaValid",
     "Judge",
+    "Knockout",
+    "KnockoutJudge",
     "Marked",
     "MatchesRegex",
     "MathVerifier",
@@ -57,7 +75,14 @@ __all__ = [
     "PairwiseJudge",
     "Pattern",
     "Plain",
+    "RewardFormat",
+    "RewardHead",
+    "RewardModel",
     "Rubric",
+    "ScoringServer",
+    "SelfEvaluation",
+    "SelfEvaluator",
+    "SelfQuestion",
     "Symbolic",
     "SymbolicEquivalence",
     "Usual",
@@ -65,18 +90,37 @@ __all__ = [
     "Words",
     "WorkerPool",
     "as_verifier",
+    "built_in_formats",
+    "built_in_questions",
     "built_in_rubrics",
     "workers",
 ]
 
 _HOMES = {
+    "Code": "code",
+    "CodeVerifier": "code",
+    "Combine": "combine",
+    "Combined": "combine",
+    "Ensemble": "ensemble",
+    "Ensembled": "ensemble",
+    "built_in_questions": "self_evaluation_questions",
+    "SelfQuestion": "self_evaluation_questions",
+    "SelfEvaluator": "self_evaluation",
+    "SelfEvaluation": "self_evaluation",
     "Judge": "judge",
+    "Knockout": "tournament",
+    "KnockoutJudge": "tournament",
     "ModelJudge": "judge",
     "Numbers": "rubrics",
     "Pairwise": "pairwise",
     "PairwiseJudge": "pairwise",
+    "RewardFormat": "reward_formats",
+    "RewardHead": "reward_head",
+    "RewardModel": "reward_model",
     "Rubric": "rubrics",
+    "ScoringServer": "scoring_server",
     "Words": "rubrics",
+    "built_in_formats": "reward_formats",
     "built_in_rubrics": "rubrics",
 }
 

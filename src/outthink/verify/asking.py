@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import Enum
 
 import msgspec
 
 from outthink.core.component import Parts
 from outthink.core.cost import ZERO, Cost
-from outthink.core.errors import EngineError, Failure, Incompatible, explain
+from outthink.core.cut import Cut
+from outthink.core.errors import Failure, Incompatible, explain
+from outthink.core.process import Adaptation
 from outthink.core.task import Candidate, Message, Task
-from outthink.engines.engine import ChatPrompt, Constraint, Engine, Request, Sampling
+from outthink.engines.engine import ChatPrompt, Constraint, Engine, Request, Sampling, StopReason
 from outthink.engines.paid_failure import PaidFailure
 from outthink.verify.exact import reference_of
 from outthink.verify.model_verifier import ModelVerifier
@@ -26,11 +29,22 @@ from outthink.verify.verdicts import Verdict, read
 OWNER = "judge"
 
 
+class Unheard(Enum):
+    """A request that a cut ended before its reply."""
+
+    CUT = "cut"
+
+
+CUT = Unheard.CUT
+Judgement = Verdict | Failure | Unheard | None
+"""What came of one request: its verdict, None for a reply without one, why there is no reply, or that it was cut short."""
+
+
 @dataclass(frozen=True)
 class Asked:
-    """What came of some requests: a verdict, None for a reply without one, or a failure, in order; and what they cost."""
+    """What came of some requests: a verdict, None for a reply without one, a failure, or `CUT`, in order; and what they cost."""
 
-    verdicts: list[Verdict | Failure | None]
+    verdicts: list[Judgement]
     cost: Cost = ZERO
     uncertain: Cost = ZERO
 
@@ -41,7 +55,8 @@ class Judging:
 
     Attributes:
         candidate_tokens: the most that one candidate may add to a prompt.
-        owned: whether the engine is this judge's own, to be closed with it.
+        owned: whether the engine was opened here, to be closed with the judge.
+        adaptations: what the judge's own engine, or the judge itself, does in place of what the engine's backend cannot do.
     """
 
     engine: Engine
@@ -51,12 +66,17 @@ class Judging:
     candidate_tokens: int
     constraint: Constraint | None = None
     owned: bool = False
+    adaptations: tuple[Adaptation, ...] = ()
     _quote: tuple[tuple[str, str | None], Cost, float] | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, settings: ModelVerifier, parts: Parts, rubric: Rubric) -> Judging:
         """By a judge's settings, on its own engine or the recipe's. Raises `Incompatible`, and what opening an engine raises."""
-        engine = parts.engine if settings.engine is None else settings.engine.open()
+        own = settings.engine
+        engine = parts.engine if own is None else parts.opened(own)
+        owned = own is not None and engine is None
+        if own is not None and engine is None:
+            engine = own.open()
         if not isinstance(engine, Engine):
             raise Incompatible(
                 explain(
@@ -68,7 +88,7 @@ class Judging:
             )
         sampling = Sampling(temperature=settings.temperature)
         judging = cls(engine, rubric, sampling, settings.max_tokens, settings.candidate_tokens)
-        judging.owned = settings.engine is not None
+        judging.owned = owned
         judging.constraint = None if settings.constrain == "never" else judging.taken(rubric.constraint)
         if settings.constrain == "always" and judging.constraint is None:
             raise Incompatible(
@@ -79,17 +99,16 @@ class Judging:
                     remedy='Set constrain = "auto".',
                 )
             )
+        if settings.engine is not None:
+            judging.adaptations = tuple(Adaptation(f"judge: {one.what}", one.instead) for one in engine.adaptations)
         return judging
 
     def taken(self, constraint: Constraint) -> Constraint | None:
         """The constraint, if the engine takes it."""
         if not self.engine.capabilities.constraints:
             return None
-        try:
-            self.engine.most([replace(self.request({}, Task(), 0), constraint=constraint)])
-        except EngineError:
-            return None
-        return constraint
+        quote = self.engine.most([replace(self.request({}, Task(), 0), constraint=constraint)])[0]
+        return None if isinstance(quote, Failure) else constraint
 
     def request(self, texts: Mapping[str, str], task: Task, seed: int) -> Request:
         """The request that shows these texts."""
@@ -122,10 +141,9 @@ class Judging:
 
     def refused(self, request: Request, promised: Cost) -> Failure | None:
         """Why this request cannot be sent within the promise; None where it can."""
-        try:
-            quote = self.engine.most([request])[0]
-        except EngineError as error:
-            return Failure.of(error)
+        quote = self.engine.most([request])[0]
+        if isinstance(quote, Failure):
+            return quote
         if quote.input_tokens > promised.input_tokens:
             return Failure(
                 "ContextOverflow",
@@ -143,20 +161,20 @@ class Judging:
             )
         return None
 
-    async def ask(self, requests: Sequence[Request]) -> Asked:
-        """Send the requests, all together."""
+    async def ask(self, requests: Sequence[Request], cut: Cut | None = None) -> Asked:
+        """Send the requests, all together. When `cut` fires, those that have been answered are kept."""
         if not requests:
             return Asked([])
         cost, uncertain = ZERO, ZERO
-        verdicts: list[Verdict | Failure | None] = []
-        for reply in await self.engine.generate(list(requests)):
+        verdicts: list[Judgement] = []
+        for reply in await self.engine.generate(list(requests), cut=cut):
             if isinstance(reply, Failure):
                 verdicts.append(Failure(reply.kind, reply.message, reply.status, reply.retryable))
                 if isinstance(reply, PaidFailure):
                     cost, uncertain = cost + reply.cost, uncertain + reply.uncertain
                 continue
             cost, uncertain = cost + reply.cost, uncertain + reply.uncertain
-            verdicts.append(read(reply, self.rubric))
+            verdicts.append(CUT if reply.stop is StopReason.CANCELLED else read(reply, self.rubric))
         return Asked(verdicts, cost, uncertain)
 
     async def close(self) -> None:
@@ -166,7 +184,7 @@ class Judging:
 
     def _priced(self, texts: Mapping[str, str], task: Task) -> Cost:
         """What a request with these texts costs at most, nothing of it cached."""
-        return msgspec.structs.replace(self.engine.most([self.request(texts, task, 0)])[0], cached_input_tokens=0)
+        return msgspec.structs.replace(self.engine.price(self.request(texts, task, 0)), cached_input_tokens=0)
 
 
 def text_of(candidate: Candidate) -> str | Failure:

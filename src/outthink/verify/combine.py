@@ -15,16 +15,18 @@ step rewards, prefix values and outcomes aim at different targets, and mixing th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from msgspec import Meta
 
 from outthink.core.component import Parts, VerifierSettings
 from outthink.core.cost import Cost, total_of
+from outthink.core.cut import Cut
 from outthink.core.errors import Failure, Incompatible, SettingsError, explain
+from outthink.core.process import Adaptation
 from outthink.core.settings import NonNegativeFloat
 from outthink.core.task import Candidate, Task
 from outthink.core.verifier import LogMap, Scores, ScoreSpec, Verifier, to_log
@@ -33,11 +35,13 @@ from outthink.verify.arithmetic import Arithmetic
 from outthink.verify.confidence import Confidence
 from outthink.verify.exact import Exact
 from outthink.verify.json_schema_valid import JsonSchemaValid
+from outthink.verify.judge import Judge
 from outthink.verify.matches_regex import MatchesRegex
 from outthink.verify.math_verify import MathVerify
+from outthink.verify.pairwise import Pairwise
 
 How = Literal["log-sum", "product", "mean", "min"]
-BuiltIn = Exact | MathVerify | MatchesRegex | JsonSchemaValid | Confidence | Arithmetic
+BuiltIn = Exact | MathVerify | MatchesRegex | JsonSchemaValid | Confidence | Arithmetic | Judge | Pairwise
 
 
 class Combine(VerifierSettings):
@@ -106,19 +110,43 @@ class Combined(Verifier):
         return total_of(part.most(task) for part in self.parts)
 
     async def score(self, candidates: Sequence[Candidate], task: Task) -> Scores:
+        return await self._scored(candidates, task, [part.score(candidates, task) for part in self.parts])
+
+    async def score_until(self, candidates: Sequence[Candidate], task: Task, cut: Cut) -> Scores:
+        """A candidate that some part has not judged when `cut` fires is unjudged; parts that are quick run to their end."""
+        parts = [
+            part.score(candidates, task) if part.spec.local else part.score_until(candidates, task, cut)
+            for part in self.parts
+        ]
+        return await self._scored(candidates, task, parts)
+
+    @property
+    def adaptations(self) -> tuple[Adaptation, ...]:
+        return tuple(one for part in self.parts for one in part.adaptations)
+
+    async def _scored(
+        self, candidates: Sequence[Candidate], task: Task, work: Sequence[Coroutine[Any, Any, Scores | None]]
+    ) -> Scores:
         async with asyncio.TaskGroup() as group:
-            work = [group.create_task(part.score(candidates, task)) for part in self.parts]
-        all_scores = [one.result() for one in work]
+            tasks = [group.create_task(one) for one in work]
+        n = len(candidates)
+        all_scores = [
+            scores if (scores := task_.result()) is not None else _nothing(n, part.most(task))
+            for task_, part in zip(tasks, self.parts, strict=True)
+        ]
         failures: dict[int, Failure] = {}
         for scores in all_scores:
             failures = {**scores.failures, **failures}
-        values = self._combined([np.array(scores.values, dtype=np.float64) for scores in all_scores], list(failures))
+        unjudged = frozenset[int]().union(*(scores.unjudged for scores in all_scores))
+        missing = [*failures, *unjudged]
+        values = self._combined([np.array(scores.values, dtype=np.float64) for scores in all_scores], missing)
         return Scores(
             values,
             tuple(_note([scores.notes for scores in all_scores], i) for i in range(len(candidates))),
             total_of(scores.cost for scores in all_scores),
             failures,
             total_of(scores.uncertain for scores in all_scores),
+            unjudged,
         )
 
     async def close(self) -> None:
@@ -169,6 +197,11 @@ def _agree(what: str, found: Sequence[object], how: How) -> None:
                 remedy="Combine verifiers that rate the same thing, or use how = 'log-sum' for different ranges.",
             )
         )
+
+
+def _nothing(n: int, most: Cost) -> Scores:
+    """What a part has that lost everything to a cut: nobody knows what it cost."""
+    return Scores(np.full(n, np.nan), uncertain=most.times(n), unjudged=frozenset(range(n)))
 
 
 def _note(notes: Sequence[Sequence[str]], i: int) -> str:

@@ -22,6 +22,7 @@ from typing import Any, Literal
 import numpy as np
 
 from outthink.core.cost import Cost
+from outthink.core.cut import Cut, gather_until
 from outthink.core.errors import Failure, Incompatible, VerifierError, explain
 from outthink.core.task import Candidate, Feature, Task
 from outthink.core.verifier import LogMap, ScoreKind, Scores, ScoreSpec, Verifier
@@ -56,24 +57,38 @@ class FunctionVerifier(Verifier):
         return self.what
 
     async def score(self, candidates: Sequence[Candidate], task: Task) -> Scores:
+        return await self._scored(candidates, task, None)
+
+    async def score_until(self, candidates: Sequence[Candidate], task: Task, cut: Cut) -> Scores | None:
+        """The candidates that the function has rated when `cut` fires are kept, unless it rates all at once.
+
+        A plain function that is at work then ends by itself, in its thread.
+        """
+        if self.signature.batched:
+            return await super().score_until(candidates, task, cut)
+        return await self._scored(candidates, task, cut)
+
+    async def _scored(self, candidates: Sequence[Candidate], task: Task, cut: Cut | None) -> Scores:
         shown = [self._shown(candidate) for candidate in candidates]
         asked = [i for i, what in enumerate(shown) if what is not None]
         values = np.full(len(candidates), np.nan)
         failures: dict[int, Failure] = {}
-        replies = await self._replies([shown[i] for i in asked], task)
+        replies = await self._replies([shown[i] for i in asked], task, cut)
+        unjudged = frozenset(i for i, reply in zip(asked, replies, strict=True) if reply is None)
         for i, reply in zip(asked, replies, strict=True):
-            result = reply if isinstance(reply, Failure) else _number(reply)
-            if isinstance(result, Failure):
-                failures[i] = result
-            else:
-                values[i] = result
-        return Scores(values, cost=Cost(verifier_calls=len(candidates)), failures=failures)
+            if isinstance(reply, Failure):
+                failures[i] = reply
+            elif reply is not None:
+                values[i] = reply
+        calls = Cost(verifier_calls=len(candidates) - len(unjudged))
+        return Scores(values, cost=calls, failures=failures, unjudged=unjudged)
 
     def _shown(self, candidate: Candidate) -> Any:
         looks = self.signature.looks
         return candidate if looks == "candidate" else candidate.answer if looks == "answer" else candidate.content
 
-    async def _replies(self, shown: list[Any], task: Task) -> list[Any]:
+    async def _replies(self, shown: list[Any], task: Task, cut: Cut | None) -> list[float | Failure | None]:
+        """A number or a failure for each; None for those that the cut left without."""
         more = (task,) if self.signature.task else ()
         if not shown:
             return []
@@ -81,7 +96,7 @@ class FunctionVerifier(Verifier):
             reply = await self._called(shown, *more)
             if isinstance(reply, Failure):
                 return [reply] * len(shown)
-            found = list(reply)
+            found = [_number(one) for one in reply]
             if len(found) != len(shown):
                 raise VerifierError(
                     explain(
@@ -91,10 +106,21 @@ class FunctionVerifier(Verifier):
                         remedy="Return one value per candidate, None for no opinion.",
                     )
                 )
-            return found
+            return [*found]
         if self.signature.awaited:
-            return list(await asyncio.gather(*[self._called(one, *more) for one in shown]))
-        return [await self._called(one, *more) for one in shown]
+            return await gather_until(cut, [self._rated(one, *more) for one in shown])
+        rated: list[float | Failure | None] = [None] * len(shown)
+
+        async def one_by_one() -> None:
+            for i, one in enumerate(shown):
+                rated[i] = await self._rated(one, *more)
+
+        await gather_until(cut, [one_by_one()])
+        return rated
+
+    async def _rated(self, *arguments: Any) -> float | Failure:
+        reply = await self._called(*arguments)
+        return reply if isinstance(reply, Failure) else _number(reply)
 
     async def _called(self, *arguments: Any) -> Any | Failure:
         try:

@@ -23,14 +23,17 @@ import numpy as np
 
 from outthink.core.component import Parts
 from outthink.core.cost import Cost
+from outthink.core.cut import Cut
 from outthink.core.errors import Failure, SettingsError, explain
 from outthink.core.key import Key
+from outthink.core.process import Adaptation
 from outthink.core.settings import Positive
 from outthink.core.task import Candidate, Task
-from outthink.core.verifier import LogMap, ScoreKind, Scores, ScoreSpec, Verifier
+from outthink.core.verifier import LogMap, ScoreKind, Scores, ScoreSpec
 from outthink.engines.engine import Request
-from outthink.verify.asking import Judging, text_of
+from outthink.verify.asking import CUT, Judgement, Judging, text_of
 from outthink.verify.model_verifier import ModelVerifier
+from outthink.verify.one_by_one import OneByOne
 from outthink.verify.rubrics import Rubric, find_rubric
 from outthink.verify.verdicts import Verdict
 
@@ -63,7 +66,7 @@ class Judge(ModelVerifier):
 
 
 @dataclass(frozen=True)
-class ModelJudge(Verifier):
+class ModelJudge(OneByOne):
     """Live part of `Judge`. Equal texts among the candidates of one call are judged once and share the score."""
 
     settings: Judge
@@ -83,7 +86,11 @@ class ModelJudge(Verifier):
     def most(self, task: Task) -> Cost:
         return self.judging.most(task, 1).times(self.settings.n_evaluate) + Cost(verifier_calls=1)
 
-    async def score(self, candidates: Sequence[Candidate], task: Task) -> Scores:
+    @property
+    def adaptations(self) -> tuple[Adaptation, ...]:
+        return self.judging.adaptations
+
+    async def judged(self, candidates: Sequence[Candidate], task: Task, cut: Cut | None) -> Scores:
         texts = [text_of(candidate) for candidate in candidates]
         different = dict.fromkeys(text for text in texts if isinstance(text, str))
         found: dict[str, Judged] = {}
@@ -95,7 +102,7 @@ class ModelJudge(Verifier):
                 requests[text] = asked
             else:
                 found[text] = Judged(failure=problem)
-        asked_all = await self.judging.ask([one for asked in requests.values() for one in asked])
+        asked_all = await self.judging.ask([one for asked in requests.values() for one in asked], cut)
         verdicts = iter(asked_all.verdicts)
         for text, asked in requests.items():
             found[text] = Judged.of([next(verdicts) for _ in asked])
@@ -103,9 +110,10 @@ class ModelJudge(Verifier):
         return Scores(
             np.array([row.value for row in rows]),
             tuple(row.note for row in rows),
-            asked_all.cost + Cost(verifier_calls=len(requests)),
+            asked_all.cost + Cost(verifier_calls=sum(not found[text].cut for text in requests)),
             {i: row.failure for i, row in enumerate(rows) if row.failure is not None},
             asked_all.uncertain,
+            frozenset(i for i, row in enumerate(rows) if row.cut),
         )
 
     async def close(self) -> None:
@@ -119,15 +127,19 @@ class ModelJudge(Verifier):
 
 @dataclass(frozen=True)
 class Judged:
-    """What the judgements of one text come to; nan for no opinion."""
+    """What the judgements of one text come to; nan for no opinion. `cut`: there was no time for any."""
 
     value: float = float("nan")
     note: str = ""
     failure: Failure | None = None
+    cut: bool = False
 
     @classmethod
-    def of(cls, verdicts: Sequence[Verdict | Failure | None]) -> Judged:
-        """The mean of those that are verdicts; a failure where every request failed."""
+    def of(cls, judgements: Sequence[Judgement]) -> Judged:
+        """The mean of those that are verdicts, of those that were not cut short; a failure where every request failed."""
+        verdicts = [one for one in judgements if one is not CUT]
+        if not verdicts:
+            return cls(cut=True)
         heard = [one for one in verdicts if isinstance(one, Verdict)]
         failed = [one for one in verdicts if isinstance(one, Failure)]
         if len(failed) == len(verdicts):
@@ -135,5 +147,7 @@ class Judged:
         silent = len(verdicts) - len(heard)
         reasons = next((one.reasons for one in heard if one.reasons), "")
         missing = f"{silent} of {len(verdicts)} judgements gave no verdict" if silent else ""
+        ended = len(judgements) - len(verdicts)
+        late = f"{ended} of {len(judgements)} judgements were cut short" if ended else ""
         value = float(np.mean([one.value for one in heard])) if heard else float("nan")
-        return cls(value, "; ".join(filter(None, (reasons, missing))))
+        return cls(value, "; ".join(filter(None, (reasons, missing, late))))

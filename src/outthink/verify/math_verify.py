@@ -6,7 +6,6 @@ mathematics is compared as tidied text, and the note says so.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,12 +13,14 @@ import numpy as np
 
 from outthink.core.component import Parts, VerifierSettings
 from outthink.core.cost import Cost
+from outthink.core.cut import Cut, gather_until
 from outthink.core.errors import Failure
 from outthink.core.settings import PositiveFloat
 from outthink.core.task import Candidate, Task
-from outthink.core.verifier import LogMap, ScoreKind, Scores, ScoreSpec, Verifier
+from outthink.core.verifier import LogMap, ScoreKind, Scores, ScoreSpec
 from outthink.verify.exact import reference_of
 from outthink.verify.extras import require
+from outthink.verify.one_by_one import OneByOne
 from outthink.verify.pool import WorkerPool, workers
 from outthink.verify.symbolic import tidy
 
@@ -39,7 +40,7 @@ class MathVerify(VerifierSettings):
 
 
 @dataclass(frozen=True)
-class MathVerifier(Verifier):
+class MathVerifier(OneByOne):
     """Live part of `MathVerify`. It takes the extracted answer, or the whole text where none was extracted."""
 
     settings: MathVerify
@@ -56,25 +57,36 @@ class MathVerifier(Verifier):
         reference_of(task)
         return Cost(verifier_calls=1)
 
-    async def score(self, candidates: Sequence[Candidate], task: Task) -> Scores:
+    async def judged(self, candidates: Sequence[Candidate], task: Task, cut: Cut | None) -> Scores:
         gold = reference_of(task)
-        pool = self.pool or workers()
         said = [c.answer if c.answer is not None else str(c.content) for c in candidates]
         different = list(dict.fromkeys(said))
-        replies = await asyncio.gather(
-            *[pool.call("equal", gold, answer, seconds=self.settings.seconds) for answer in different]
+        by_answer = dict(
+            zip(different, await gather_until(cut, [self._equal(gold, one) for one in different]), strict=True)
         )
-        by_answer = dict(zip(different, replies, strict=True))
-        values, notes, failures = np.zeros(len(said)), [], {}
+        values, notes, failures = np.full(len(said), np.nan), [""] * len(said), {}
+        unjudged: set[int] = set()
         for i, answer in enumerate(said):
-            reply, note = by_answer[answer], ""
-            if isinstance(reply, Failure):
-                failures[i] = reply
-                values[i] = np.nan
-            elif reply is None:
-                note = "compared as text"
+            reply = by_answer[answer]
+            if reply is None:
+                unjudged.add(i)
+            elif isinstance(reply.verdict, Failure):
+                failures[i] = reply.verdict
+            elif reply.verdict is None:
+                notes[i] = "compared as text"
                 values[i] = float(tidy(answer).casefold() == tidy(gold).casefold())
             else:
-                values[i] = float(reply)
-            notes.append(note)
-        return Scores(values, tuple(notes), Cost(verifier_calls=len(said)), failures)
+                values[i] = float(reply.verdict)
+        calls = Cost(verifier_calls=len(said) - len(unjudged))
+        return Scores(values, tuple(notes), calls, failures, unjudged=frozenset(unjudged))
+
+    async def _equal(self, gold: str, answer: str) -> _Compared:
+        pool = self.pool or workers()
+        return _Compared(await pool.call("equal", gold, answer, seconds=self.settings.seconds))
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """What a worker said of one answer: None where it cannot be read as mathematics."""
+
+    verdict: bool | Failure | None

@@ -27,16 +27,19 @@ import numpy as np
 
 from outthink.core.component import Parts
 from outthink.core.cost import ZERO, Cost
+from outthink.core.cut import Cut
 from outthink.core.errors import Failure
 from outthink.core.key import Key
+from outthink.core.process import Adaptation
 from outthink.core.settings import Positive
 from outthink.core.task import Candidate, Task
-from outthink.core.verifier import LogMap, ScoreKind, Scores, ScoreSpec, Verifier
+from outthink.core.verifier import LogMap, ScoreKind, Scores, ScoreSpec
 from outthink.engines.engine import Request
 from outthink.numerics.types import FloatArray, IntArray
-from outthink.verify.asking import Judging, text_of
+from outthink.verify.asking import CUT, Judgement, Judging, Unheard, text_of
 from outthink.verify.bradley_terry import strengths
 from outthink.verify.model_verifier import ModelVerifier
+from outthink.verify.one_by_one import OneByOne
 from outthink.verify.pairings import Pair, round_robin, swiss_round, win_rates
 from outthink.verify.rubrics import Rubric, find_rubric
 from outthink.verify.verdicts import Verdict
@@ -75,6 +78,7 @@ class Tournament:
     wins: FloatArray
     silent: IntArray
     failed: IntArray
+    cut: IntArray
     met: set[frozenset[int]] = field(default_factory=set)
     cost: Cost = ZERO
     uncertain: Cost = ZERO
@@ -84,9 +88,10 @@ class Tournament:
     def among(cls, texts: list[str]) -> Tournament:
         """Nobody has met yet."""
         n = len(texts)
-        return cls(texts, np.zeros((n, n)), np.zeros(n, np.int64), np.zeros(n, np.int64))
+        silent, failed, cut = np.zeros((3, n), np.int64)
+        return cls(texts, np.zeros((n, n)), silent, failed, cut)
 
-    def record(self, pair: Pair, verdicts: Sequence[float | Failure | None]) -> None:
+    def record(self, pair: Pair, verdicts: Sequence[float | Failure | Unheard | None]) -> None:
         """The chance with which the first of the pair won, by each request about it. Without all of them the pair is dropped."""
         a, b = pair
         failures = [v for v in verdicts if isinstance(v, Failure)]
@@ -95,6 +100,8 @@ class Tournament:
         if failures:
             self.failed[[a, b]] += 1
             self.last_failure = failures[0]
+        elif CUT in verdicts:
+            self.cut[[a, b]] += 1
         elif len(heard) < len(verdicts):
             # Half of a pair asked in both orders would bring back the bias that the other half removes.
             self.silent[[a, b]] += 1
@@ -109,11 +116,12 @@ class Tournament:
         said = [f"won {self.wins[player].sum():g} of {played} comparisons"]
         said += [f"{self.silent[player]} without a verdict"] if self.silent[player] else []
         said += [f"{self.failed[player]} failed"] if self.failed[player] else []
+        said += [f"{self.cut[player]} cut short"] if self.cut[player] else []
         return ", ".join(said)
 
 
 @dataclass(frozen=True)
-class PairwiseJudge(Verifier):
+class PairwiseJudge(OneByOne):
     """Live part of `Pairwise`. Equal texts are one player and share its score."""
 
     settings: Pairwise
@@ -139,7 +147,11 @@ class PairwiseJudge(Verifier):
         whole = {name: value if name in ("seconds", "money") else math.ceil(value) for name, value in columns.items()}
         return Cost(**whole) + Cost(verifier_calls=1)
 
-    async def score(self, candidates: Sequence[Candidate], task: Task) -> Scores:
+    @property
+    def adaptations(self) -> tuple[Adaptation, ...]:
+        return self.judging.adaptations
+
+    async def judged(self, candidates: Sequence[Candidate], task: Task, cut: Cut | None) -> Scores:
         texts = [text_of(candidate) for candidate in candidates]
         different = list(dict.fromkeys(text for text in texts if isinstance(text, str)))
         alone = self.judging.most(task, 1)
@@ -148,10 +160,11 @@ class PairwiseJudge(Verifier):
             problem = self.judging.refused(self.judging.request({"first": text}, task, 0), alone)
             if problem is not None:
                 refused[text] = problem
-        played = await self._play([text for text in different if text not in refused], task)
+        played = await self._play([text for text in different if text not in refused], task, cut)
         values = self._values(played)
         by_text = {text: i for i, text in enumerate(played.texts)}
         result, notes, failures = np.full(len(texts), np.nan), [""] * len(texts), {}
+        unjudged: set[int] = set()
         for row, shown in enumerate(texts):
             if isinstance(shown, Failure) or shown in refused:
                 failures[row] = shown if isinstance(shown, Failure) else refused[shown]
@@ -160,8 +173,11 @@ class PairwiseJudge(Verifier):
             result[row], notes[row] = values[player], played.note(player)
             if np.isnan(values[player]) and played.failed[player] and not played.silent[player] and played.last_failure:
                 failures[row] = played.last_failure
-        cost = played.cost + Cost(verifier_calls=len(played.texts))
-        return Scores(result, tuple(notes), cost, failures, played.uncertain)
+            elif np.isnan(values[player]) and played.cut[player] and not played.silent[player]:
+                unjudged.add(row)
+        judged = len(played.texts) - len({texts[row] for row in unjudged})
+        cost = played.cost + Cost(verifier_calls=judged)
+        return Scores(result, tuple(notes), cost, failures, played.uncertain, frozenset(unjudged))
 
     async def close(self) -> None:
         await self.judging.close()
@@ -170,7 +186,7 @@ class PairwiseJudge(Verifier):
     def _orders(self) -> int:
         return 2 if self.settings.order == "both" else 1
 
-    async def _play(self, texts: list[str], task: Task) -> Tournament:
+    async def _play(self, texts: list[str], task: Task, cut: Cut | None) -> Tournament:
         """All rounds; those of a round robin are sent together, those of a Swiss tournament wait for the standing."""
         key = Key(self.settings.seed).child("pairwise", task.question)
         played = Tournament.among(texts)
@@ -179,14 +195,17 @@ class PairwiseJudge(Verifier):
         order = [by_text[i] for i in key.child("order").rng().permutation(len(texts))]
         if self.settings.schedule == "round-robin":
             rounds = round_robin(order, self.settings.rounds)
-            await self._compare([pair for pairs in rounds for pair in pairs], played, task, key)
+            await self._compare([pair for pairs in rounds for pair in pairs], played, task, key, cut)
             return played
         for _ in range(self.settings.rounds):
+            if cut is not None and cut.reason:
+                played.cut += (played.wins + played.wins.T).sum(axis=1) == 0
+                break
             pairs = swiss_round(order, played.wins.sum(axis=1), played.met)
-            await self._compare(pairs, played, task, key)
+            await self._compare(pairs, played, task, key, cut)
         return played
 
-    async def _compare(self, pairs: list[Pair], played: Tournament, task: Task, key: Key) -> None:
+    async def _compare(self, pairs: list[Pair], played: Tournament, task: Task, key: Key, cut: Cut | None) -> None:
         promised = self.judging.most(task, 2)
         sent: list[tuple[Pair, list[bool]]] = []
         requests: list[Request] = []
@@ -198,7 +217,7 @@ class PairwiseJudge(Verifier):
                 continue
             sent.append((pair, swaps))
             requests += asked
-        got = await self.judging.ask(requests)
+        got = await self.judging.ask(requests, cut)
         played.cost, played.uncertain = played.cost + got.cost, played.uncertain + got.uncertain
         verdicts = iter(got.verdicts)
         for pair, swaps in sent:
@@ -227,7 +246,7 @@ class PairwiseJudge(Verifier):
         return np.where(np.isnan(rates), np.nan, chance)
 
 
-def _first_won(verdict: Verdict | Failure | None, swapped: bool) -> float | Failure | None:
+def _first_won(verdict: Judgement, swapped: bool) -> float | Failure | Unheard | None:
     """The verdict as the share of a win of the pair's first; a rubric's value is that of the one shown first."""
     if not isinstance(verdict, Verdict):
         return verdict

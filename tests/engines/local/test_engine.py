@@ -215,7 +215,7 @@ async def test_penalties_and_bias_change_what_is_said(engine: LocalEngine) -> No
     assert isinstance(bad[0], Failure)
     assert bad[0].kind == "SettingsError"
     with pytest.raises(SettingsError):
-        engine.most([Request(prompt=prompt, seed=1, max_tokens=2, sampling=Sampling(logit_bias={"dog": 1.0}))])
+        engine.price(Request(prompt=prompt, seed=1, max_tokens=2, sampling=Sampling(logit_bias={"dog": 1.0})))
 
 
 async def test_a_user_cannot_forge_control_tokens(engine: LocalEngine) -> None:
@@ -245,7 +245,7 @@ async def test_what_cannot_be_served_is_refused_before_it_costs_anything(engine:
     replies = await engine.generate([Request(prompt=prompt, seed=1, max_tokens=limit) for prompt, limit, _ in bad])
     assert [reply.kind for reply in replies if isinstance(reply, Failure)] == [kind for *_, kind in bad]
     with pytest.raises(ContextOverflow, match=rf"{context} tokens.*at most {context - 1} of a context of {context}"):
-        engine.most([Request(prompt=TokenPrompt((5,) * context), seed=1, max_tokens=1)])
+        engine.price(Request(prompt=TokenPrompt((5,) * context), seed=1, max_tokens=1))
     assert engine.counters() == before
     assert engine.statistics.steps == statistics.steps
     (rated,) = await engine.log_probs([(TokenPrompt((5,) * context), (6, 7))])
@@ -385,4 +385,4 @@ def test_one_engine_for_one_set_of_settings() -> None:
 
 def test_a_prompt_of_no_known_form(engine: LocalEngine) -> None:
     with pytest.raises(InputError):
-        engine.most([Request(prompt="text", seed=1, max_tokens=1)])  # type: ignore[arg-type]
+        engine.price(Request(prompt="text", seed=1, max_tokens=1))  # type: ignore[arg-type]

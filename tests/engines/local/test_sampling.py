@@ -148,3 +148,22 @@ def test_processors_agree_with_the_scripted_engine() -> None:
     assert not np.allclose(changed, row)
     untouched = [t for t in range(SIZE) if t not in (*reply, 4, 9)]
     assert np.array_equal(changed[untouched], row[untouched])
+
+
+@pytest.mark.parametrize("size", [2, 200, 256])
+def test_a_small_vocabulary_is_drawn_from_at_once_and_by_the_same_rule(size: int) -> None:
+    rng = np.random.default_rng(4)
+    rows = np.stack([logits_of(seed, size) for seed in range(40)])
+    rows[::3, size // 2 :] = -np.inf
+    uniforms = rng.random(40)
+    uniforms[:8] = [0.0, 1.0 - 2.0**-53, 0.0, 1.0 - 2.0**-53, 0.5, 1e-300, 1.0 - 2.0**-53, 2.0**-53]
+    rules = Rules.of([Sampling()] * 40)
+    tokens = draw(rows, rules, uniforms)
+    for row, uniform, token in zip(rows, uniforms, tokens.tolist(), strict=True):
+        weights = np.exp(row - row.max()).astype(np.float64)
+        reached = np.cumsum(weights)
+        assert weights[token] > 0
+        assert reached[token] >= uniform * reached[-1] * (1 - 1e-6)
+        assert (reached[token] - weights[token]) <= uniform * reached[-1] * (1 + 1e-6)
+        # A row's token does not depend on its company.
+        assert draw(row[None], Rules.of([Sampling()]), np.array([uniform]))[0] == token

@@ -325,3 +325,19 @@ def test_what_is_retained_leaves_room_and_goes_in_order_of_use() -> None:
     for i, prompt in enumerate(prompts[:3]):
         run(roomy, [job(prompt, 3, seed=i)])
     assert roomy.promised([job([*prompt, 39], 1) for prompt in prompts[:3]]) == [11, 11, 1], "12 cells each, 20 in all"
+
+
+def test_old_sequences_make_way_where_they_slow_down_every_step() -> None:
+    """What has just run together is kept whole, and of older ones only what `checks` allow for; where a cell costs nothing, all stay."""
+
+    def kept(checks: int | None) -> list[int]:
+        scheduler = scheduler_of(ToyBackend(cells=400, sequences=40), retained=36, ends=False, checks=checks)
+        groups = [[[20 + i] * 10 + [k] for k in range(4)] for i in range(3)]
+        for group in groups:
+            run(scheduler, [job(prompt, 3, seed=k) for k, prompt in enumerate(group)])
+        return [sum(scheduler.promised([job([*prompt, 39], 1) for prompt in group])) for group in groups]
+
+    everything, nothing = 4, 10 + 4 * 2
+    assert kept(None) == [everything] * 3
+    assert kept(4) == [nothing, nothing, everything]
+    assert kept(4 * 50) == [nothing, everything, everything], "22 cells a group"

@@ -11,6 +11,7 @@ import pytest
 from outthink.core.errors import EngineError, Failure, Incompatible, ModelMissing
 from outthink.engines import TokenPrompt
 from outthink.engines.local import Local, LocalEngine, gguf, models
+from outthink.engines.local.engine import re_rounds
 from outthink.engines.local.weights import Q4_1, Q8_0, re_rounded, to_q8_0
 
 
@@ -94,6 +95,17 @@ class TestEmbeddedModel:
             await engine.close()
         assert np.abs(np.subtract(*rated)).mean() < 0.2
         assert rated[0] != rated[1]
+
+    def test_only_the_embedded_model_is_re_rounded_unasked(self, cache: Path) -> None:
+        embedded = models.path()
+        assert re_rounds(Local())
+        assert re_rounds(Local(model=models.SMOLLM2.name))
+        assert re_rounds(Local(model=str(embedded), weights="q8_0"))
+        assert not re_rounds(Local(weights="as-shipped"))
+        assert not re_rounds(Local(model=str(embedded)))
+        engine = LocalEngine(Local(memory=12.0, max_sequences=2, retained=2))
+        assert engine.name.startswith(f"local:{embedded.name} as q8_0 ")
+        engine.close_now()
 
     def test_a_cache_that_cannot_be_written(self, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         blocked = cache / "a file"

@@ -102,10 +102,17 @@ def piece(token: int) -> bytes:
 
 
 def scheduler_of(
-    backend: ToyBackend, *, places: int = 4, rows: int = 16, retained: int = 16, context: int = 200, ends: bool = True
+    backend: ToyBackend,
+    *,
+    places: int = 4,
+    rows: int = 16,
+    retained: int = 16,
+    context: int = 200,
+    ends: bool = True,
+    checks: int | None = None,
 ) -> Scheduler:
     vocabulary = Vocabulary(frozenset({END}) if ends else frozenset(), piece)
-    return Scheduler(backend, vocabulary, Limits(places, rows, retained, context))
+    return Scheduler(backend, vocabulary, Limits(places, rows, retained, context, checks))
 
 
 def job(tokens: Sequence[int], limit: int = 8, *, seed: int = 0, owner: str = "", **changes: Any) -> Job:

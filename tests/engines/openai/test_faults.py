@@ -147,7 +147,7 @@ async def test_a_prompt_that_the_server_finds_too_long() -> None:
     async with pair(context=40) as both:
         surely = Request(ChatPrompt((Message("user", "word " * 2000),)), seed=1, max_tokens=5)
         with pytest.raises(ContextOverflow):
-            both.engine.most([surely])
+            both.engine.price(surely)
         (failure,) = await both.engine.generate([surely])
         assert isinstance(failure, Failure)
         assert both.server.counters.requests == 0

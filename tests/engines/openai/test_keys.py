@@ -98,3 +98,50 @@ async def test_a_presets_key_is_not_sent_to_another_address(monkeypatch: pytest.
     monkeypatch.delenv("OPENAI_API_KEY")
     with pytest.raises(EngineError, match="OPENAI_API_KEY"):
         await connect(Openai(model="m", preset="openai", probe="never"))
+
+
+async def test_a_key_from_a_real_keyring_goes_to_the_server_alone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    keyring = pytest.importorskip("keyring", reason="no keyring library: pip install 'outthink[keyring]'")
+    from keyring.backend import KeyringBackend
+
+    class InMemory(KeyringBackend):
+        """A backend of the library, as those of the desktops are, that forgets everything at the end."""
+
+        priority = 1.0  # type: ignore[assignment]
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.kept: dict[tuple[str, str], str] = {}
+
+        def get_password(self, service: str, username: str) -> str | None:
+            return self.kept.get((service, username))
+
+        def set_password(self, service: str, username: str, password: str) -> None:
+            self.kept[(service, username)] = password
+
+        def delete_password(self, service: str, username: str) -> None:
+            del self.kept[(service, username)]
+
+    before = keyring.get_keyring()
+    keyring.set_keyring(InMemory())
+    try:
+        keyring.set_password("outthink", "127.0.0.1", KEY)
+        caplog.set_level(logging.DEBUG)
+        async with pair(Personality(key=KEY), keyring="outthink") as both:
+            (reply,) = await both.engine.generate([HELLO])
+            assert isinstance(reply, Generation)
+            assert both.server.headers[0]["authorization"] == f"Bearer {KEY}"
+            seen = [repr(vars(both.engine)), repr(reply), *(repr(v) for v in vars(both.engine).values())]
+            assert not [text for text in seen if KEY in text]
+        assert KEY not in caplog.text
+        # Another host's key is not this one's, and none is made up.
+        with pytest.raises(EngineError, match="keyring set outthink elsewhere") as refused:
+            find_key("", "outthink", "elsewhere")
+        assert KEY not in str(refused.value)
+        keyring.delete_password("outthink", "127.0.0.1")
+        with pytest.raises(EngineError, match="There is no key for"):
+            find_key("", "outthink", "127.0.0.1")
+    finally:
+        keyring.set_keyring(before)

@@ -2,48 +2,24 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from outthink.core import Message, ModelMissing
+from outthink.core import Message
 from outthink.engines import ChatPrompt, Continuation, Generation, JsonSchema, Request, StopReason
 from outthink.engines.doctor import models_at, only
-from outthink.engines.local.models import path
 from outthink.engines.openai import Openai, connect
+from tests.engines.llama_cpp_server import llama_cpp_server
 
-SERVE = """
-import sys, xllamacpp
-parameters = xllamacpp.CommonParams()
-parameters.model.path = sys.argv[1]
-parameters.n_ctx, parameters.n_parallel, parameters.warmup = 1024, 2, False
-parameters.hostnames, parameters.port = ["127.0.0.1"], 0
-parameters.cpuparams.n_threads = 2
-server = xllamacpp.Server(parameters)
-print("at", server.listening_address, flush=True)
-sys.stdin.read()
-"""
 ASKED = (Message("user", "What number comes after 41?"),)
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    pytest.importorskip("xllamacpp")
-    try:
-        model = path()
-    except ModelMissing as missing:
-        pytest.skip(str(missing))
-    command = [sys.executable, "-c", SERVE, str(model)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        assert process.stdout is not None
-        line = next((line for line in process.stdout if line.startswith("at ")), "")
-        yield line.removeprefix("at ").strip() + "/v1"
-        process.kill()
+    with llama_cpp_server() as where:
+        yield where
 
 
 @pytest.mark.local_model

@@ -144,3 +144,19 @@ def test_errors_can_be_written() -> None:
     with pytest.raises(BackendError) as error:
         read_whole("chat", {"choices": "\udc80"}, Reply())
     assert msgspec.json.encode(str(error.value).encode("utf-8", "replace").decode())
+
+
+def test_usage_that_comes_with_the_end_is_the_whole_and_a_running_count_is_not() -> None:
+    """llama.cpp reports the usage of a completion in the event that ends it, vLLM counts along if asked to."""
+    usage = {"prompt_tokens": 6, "completion_tokens": 3}
+    reply = Reply()
+    read_event("completions", {"choices": [{"index": 0, "text": " a", "finish_reason": None}], "usage": usage}, reply)
+    assert not reply.usage_final
+    read_event("completions", {"choices": [{"index": 0, "text": " b", "finish_reason": "stop"}], "usage": usage}, reply)
+    assert reply.usage_final
+    assert reply.usage is not None
+    assert (reply.usage.input, reply.usage.output) == (6, 3)
+    two = Reply()
+    read_event("completions", {"choices": [{"index": 1, "text": " a", "finish_reason": None}]}, two)
+    read_event("completions", {"choices": [{"index": 0, "text": " b", "finish_reason": "stop"}], "usage": usage}, two)
+    assert not two.usage_final, "another choice goes on"

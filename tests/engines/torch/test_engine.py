@@ -311,6 +311,6 @@ async def test_constraints_without_llguidance_are_refused_by_name(
     monkeypatch.setitem(sys.modules, "llguidance", None)
     request = Request(prompt=TextPrompt("the"), seed=1, max_tokens=4, constraint=Choice(options=("yes", "no")))
     with pytest.raises(Incompatible, match="llguidance"):
-        engine.most([request])
+        engine.price(request)
     with pytest.raises(Incompatible, match="llguidance"):
         await engine.generate([request])

@@ -44,12 +44,15 @@ class ChatTemplate:
         except TemplateError as error:
             raise EngineError(f"The model's chat template cannot be read: {error}") from error
 
-    def parts(self, messages: Sequence[Message]) -> list[Part]:
-        """The conversation in stretches, open for the assistant's reply. Raises `InputError` for messages that the template refuses."""
+    def parts(self, messages: Sequence[Message], *, reply: bool = True) -> list[Part]:
+        """The conversation in stretches, open for the assistant's reply unless not wanted.
+
+        Raises `InputError` for messages that the template refuses.
+        """
         texts = [_text(message) for message in messages]
         marked = [{"role": m.role, "content": f"{OPEN}{i}{CLOSE}"} for i, m in enumerate(messages)]
         plain = [{"role": m.role, "content": text} for m, text in zip(messages, texts, strict=True)]
-        rendered, real = self._render(marked), self._render(plain)
+        rendered, real = self._render(marked, reply), self._render(plain, reply)
         parts = _cut(rendered, texts)
         if "".join(part.text for part in parts) != real:
             stripped = _cut(rendered, [text.strip() for text in texts])
@@ -65,12 +68,12 @@ class ChatTemplate:
             return stripped
         return parts
 
-    def _render(self, messages: Sequence[dict[str, str]]) -> str:
+    def _render(self, messages: Sequence[dict[str, str]], reply: bool) -> str:
         from jinja2 import TemplateError
 
         try:
             return self._template.render(
-                messages=messages, add_generation_prompt=True, bos_token=self._begin, eos_token=self._end
+                messages=messages, add_generation_prompt=reply, bos_token=self._begin, eos_token=self._end
             )
         except TemplateError as error:
             raise InputError(f"The model's chat template refuses this conversation: {error}") from error

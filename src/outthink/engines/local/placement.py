@@ -12,12 +12,22 @@ from outthink.engines.local.residence import Residence, State
 from outthink.engines.local.work import Job
 from outthink.numerics.types import IntArray
 
+FADING = 0.998
+"""How much of the largest batch is still remembered after one more request: its members end one by one."""
+
+SPARE = 1.25
+"""Cells for finished sequences, by those that were running together: all of these, and some older ones."""
+
 
 class Placement:
     """Gives jobs sequences of the cache, and keeps the backend in step with the table."""
 
-    def __init__(self, backend: Backend, residence: Residence, first_logits: FirstLogits) -> None:
+    def __init__(
+        self, backend: Backend, residence: Residence, first_logits: FirstLogits, *, checks: int | None = None
+    ) -> None:
         self._backend, self._residence, self._first_logits = backend, residence, first_logits
+        self._checks = checks
+        self._lately_running, self._lately_held = 0.0, 0.0
         self.forgotten = 0
 
     def take(self, job: Job) -> None:
@@ -69,15 +79,15 @@ class Placement:
         self._residence.share(source, job.sequence, length)
 
     def leave(self, job: Job, *, keep: int) -> None:
-        """`job` needs its sequence no more. At most `keep` sequences are retained, the most recently used, in half of the cells: attention
-        walks through every cell in use, so that what is kept slows down everybody a little."""
+        """`job` needs its sequence no more. At most `keep` sequences are retained, the most recently used, as far as it is worth it."""
+        idle = self._worth_keeping()
         self._residence.retain(job.sequence)
         if self._residence.computed[job.sequence] == 0:
             self._residence.release(job.sequence)
         job.sequence = -1
         retained = self._residence.retained()
         for at, sequence in enumerate(retained.tolist()):
-            if len(retained) - at <= keep and self._residence.idle <= self._residence.cells // 2:
+            if len(retained) - at <= keep and self._residence.idle <= idle:
                 break
             self.forget(sequence)
 
@@ -93,6 +103,20 @@ class Placement:
         self._backend.shorten(sequence, 0)
         self._residence.release(sequence)
         self.forgotten += 1
+
+    def _worth_keeping(self) -> int:
+        """Cells for finished sequences: at most half of the cache.
+
+        Where each of them slows down every row of a step, also no more than cost `checks` looks, unless the running sequences held as many
+        together: a search goes on from what it has just finished.
+        """
+        half = self._residence.cells // 2
+        if self._checks is None:
+            return half
+        running = int((self._residence.state == State.RUNNING).sum())
+        self._lately_running = max(running, FADING * self._lately_running)
+        self._lately_held = max(self._residence.held, FADING * self._lately_held)
+        return min(half, max(int(self._checks / self._lately_running), int(SPARE * self._lately_held)))
 
     def _oldest(self, keep: int) -> int:
         retained = self._residence.retained().tolist()

@@ -23,6 +23,9 @@ from outthink.engines.local.backend import LogitArray
 from outthink.numerics.types import FloatArray, IntArray
 
 BLOCK = 128
+FLAT = 256
+"""The largest vocabulary that is summed without blocks."""
+
 NUCLEUS = 256
 """Candidates that a first look at a nucleus takes; widened while they do not reach top_p."""
 
@@ -91,6 +94,8 @@ def log_prob(logits: LogitArray, tokens: IntArray) -> FloatArray:
 def _inverse(weights: LogitArray, uniforms: FloatArray) -> IntArray:
     """The token at which each row's cumulative weight passes its uniform share, [n]."""
     n, size = weights.shape
+    if size <= FLAT:
+        return _inverse_flat(weights, uniforms)
     blocks = size // BLOCK
     sums = np.empty((n, blocks + 1))
     sums[:, :blocks] = weights[:, : blocks * BLOCK].reshape(n, blocks, BLOCK).sum(axis=2)
@@ -106,6 +111,16 @@ def _inverse(weights: LogitArray, uniforms: FloatArray) -> IntArray:
         # The share of the block, not the remainder: the block's own sum was rounded to single precision.
         share = (target[i] - (reached[i, at] - sums[i, at])) / sums[i, at]
         tokens[i] = at * BLOCK + _pick(part, inside, share)
+    return tokens
+
+
+def _inverse_flat(weights: LogitArray, uniforms: FloatArray) -> IntArray:
+    """The same for a small vocabulary: one cumulative sum over all rows at once costs less than a look at each row."""
+    reached = np.cumsum(weights, axis=1, dtype=np.float64)
+    tokens = np.asarray((reached <= (uniforms * reached[:, -1])[:, None]).sum(axis=1))
+    # A product that rounds up to the whole sum lies behind every token: the last one with any weight is meant.
+    beyond = tokens == weights.shape[1]
+    tokens[beyond] = weights.shape[1] - 1 - (weights[beyond, ::-1] > 0).argmax(axis=1)
     return tokens
 
 

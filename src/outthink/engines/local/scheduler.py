@@ -51,7 +51,7 @@ class Scheduler:
         self._residence = Residence(backend.sequences, limits.context, backend.cells, reclaims=backend.reclaims)
         self._first_logits = FirstLogits()
         self._promises = Promises(self._residence, self._first_logits)
-        self._placement = Placement(backend, self._residence, self._first_logits)
+        self._placement = Placement(backend, self._residence, self._first_logits, checks=limits.checks)
         self._bills = Bills(self._promises)
         self._queue: FairQueue[Job] = FairQueue()
         self._running: list[Job] = []

@@ -83,10 +83,15 @@ class ServingEngine(Engine, Tokenizing, ScoresContinuations):
     def counters(self) -> Cost:
         return self._scheduler.counters
 
-    def most(self, requests: Sequence[Request]) -> list[Cost]:
-        jobs = [self._job(request, _ignore) for request in requests]
-        costs = []
-        for request, job, uncached in zip(requests, jobs, self._scheduler.promised(jobs), strict=True):
+    def most(self, requests: Sequence[Request]) -> list[Cost | Failure]:
+        made = [_made(functools.partial(self._job, request), _ignore) for request in requests]
+        uncached_of = iter(self._scheduler.promised([job for job in made if isinstance(job, Job)]))
+        costs: list[Cost | Failure] = []
+        for request, job in zip(requests, made, strict=True):
+            if isinstance(job, Failure):
+                costs.append(job)
+                continue
+            uncached = next(uncached_of)
             if request.max_uncached is not None:
                 uncached = min(uncached, request.max_uncached)
             cached = job.input_size - uncached
@@ -104,11 +109,16 @@ class ServingEngine(Engine, Tokenizing, ScoresContinuations):
         return replies
 
     async def log_probs(
-        self, pairs: Sequence[tuple[TokenPrompt, tuple[int, ...]]], *, owner: str = ""
+        self,
+        pairs: Sequence[tuple[TokenPrompt, tuple[int, ...]]],
+        *,
+        owner: str = "",
+        max_uncached: Sequence[int] | None = None,
     ) -> list[Continued | Failure]:
         self._require_open()
-        rated = [(prompt, continuation) for prompt, continuation in pairs if continuation]
-        jobs = iter(await self._serve([functools.partial(self._rating, *pair, owner) for pair in rated], None))
+        promised: Sequence[int | None] = [None] * len(pairs) if max_uncached is None else max_uncached
+        rated = [(*pair, owner, most) for pair, most in zip(pairs, promised, strict=True) if pair[1]]
+        jobs = iter(await self._serve([functools.partial(self._rating, *one) for one in rated], None))
         results: list[Continued | Failure] = []
         for _, continuation in pairs:
             job = next(jobs) if continuation else None
@@ -155,12 +165,7 @@ class ServingEngine(Engine, Tokenizing, ScoresContinuations):
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(settle)
 
-        results: list[Job | Failure] = []
-        for make in makers:
-            try:
-                results.append(make(done))
-            except (EngineError, InputError, SettingsError) as error:
-                results.append(Failure.of(error))
+        results = [_made(make, done) for make in makers]
         jobs = [result for result in results if isinstance(result, Job)]
         left[0] = len(jobs)
         if not jobs:
@@ -205,11 +210,16 @@ class ServingEngine(Engine, Tokenizing, ScoresContinuations):
         return Job(order, done, Processors(request.sampling, mask) if processed else None)
 
     def _rating(
-        self, prompt: TokenPrompt, continuation: tuple[int, ...], owner: str, done: Callable[[Job], None]
+        self,
+        prompt: TokenPrompt,
+        continuation: tuple[int, ...],
+        owner: str,
+        max_uncached: int | None,
+        done: Callable[[Job], None],
     ) -> Job:
         tokens = self._checked_prompt(prompt, more=len(continuation) - 1)
         self._check_tokens(continuation)
-        return Job(Order(tokens=tokens, owner=owner, continuation=continuation), done)
+        return Job(Order(tokens=tokens, owner=owner, continuation=continuation, max_uncached=max_uncached), done)
 
     def _checked_prompt(self, prompt: Prompt, more: int = 0) -> tuple[int, ...]:
         tokens = self._encode_prompt(prompt)
@@ -276,6 +286,14 @@ def _reply(request: Request, job: Job) -> Generation | Failure:
         stop_text=outcome.stop_text,
         hidden=None if outcome.hidden is None else outcome.hidden.astype(np.float64),
     )
+
+
+def _made(make: Callable[[Callable[[Job], None]], Job], done: Callable[[Job], None]) -> Job | Failure:
+    """The job, or why there can be none."""
+    try:
+        return make(done)
+    except (EngineError, InputError, SettingsError) as error:
+        return Failure.of(error)
 
 
 def _ignore(_: Job) -> None:

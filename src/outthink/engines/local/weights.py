@@ -81,12 +81,18 @@ def to_q8_0(blocks: NDArray[np.uint8]) -> NDArray[np.uint8]:
         scales = part[:, :4].copy().view(np.float16).astype(np.float32)
         nibbles = part[:, 4:]
         quants = np.concatenate([nibbles & 15, nibbles >> 4], axis=1).astype(np.float32)
-        values = scales[:, :1] * quants + scales[:, 1:]
-        step = np.abs(values).max(axis=1, keepdims=True) / np.float32(127)
-        inverse = np.divide(1, step, out=np.zeros_like(step), where=step > 0)
-        out[begin : begin + PART, :2] = step.astype(np.float16).view(np.uint8)
-        out[begin : begin + PART, 2:] = np.rint(values * inverse).astype(np.int8).view(np.uint8)
+        out[begin : begin + PART] = quantised(scales[:, :1] * quants + scales[:, 1:])
     return out.reshape(-1)
+
+
+def quantised(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Values, [blocks, 32], as Q8_0 blocks, [blocks, 34]."""
+    out = np.empty((len(values), 34), dtype=np.uint8)
+    step = np.abs(values).max(axis=1, keepdims=True) / np.float32(127)
+    inverse = np.divide(1, step, out=np.zeros_like(step), where=step > 0)
+    out[:, :2] = step.astype(np.float16).view(np.uint8)
+    out[:, 2:] = np.rint(values * inverse).astype(np.int8).view(np.uint8)
+    return out
 
 
 def _blocks(tensor: gguf.TensorRecord) -> int:

@@ -49,7 +49,8 @@ class OpenAIEngine(Engine):
             trusted=abilities.usage != "no",
             limits=abilities.limits == "yes",
             echo=abilities.prefix_echo,
-            abort_tokens=self._preset.abort_tokens,
+            # Over HTTP/2 nothing tells the server that nobody listens any more.
+            abort_tokens=None if settings.http2 else self._preset.abort_tokens,
         )
         self._lock = threading.Lock()
         self._counted = ZERO
@@ -113,31 +114,27 @@ class OpenAIEngine(Engine):
         """How much more than `counters` the backend may have counted."""
         return self._uncertain
 
-    def most(self, requests: Sequence[Request]) -> list[Cost]:
-        costs = []
-        for call in self._calls([self._call(i, request) for i, request in enumerate(requests)]):
+    def most(self, requests: Sequence[Request]) -> list[Cost | Failure]:
+        ready, refused = self._ready(requests)
+        costs: dict[int, Cost | Failure] = {**refused}
+        for call in self._calls(ready):
             own = Usage(0, call.request.max_tokens)
             first = Usage(call.input_most, call.request.max_tokens)
             parts = zip(call.slots, [first] + [own] * (call.n - 1), strict=True)
-            costs += [(slot, cost_of(u, self._settings.prices, calls=1 if u is first else 0)) for slot, u in parts]
-        return [cost for _, cost in sorted(costs, key=lambda pair: pair[0])]
+            costs.update({i: cost_of(u, self._settings.prices, calls=1 if u is first else 0) for i, u in parts})
+        return [costs[i] for i in range(len(requests))]
 
     async def generate(self, requests: Sequence[Request], *, cut: Cut | None = None) -> list[Generation | Failure]:
         if self._closed:
             raise EngineClosed("The engine was used after it was closed.")
-        results: dict[int, Generation | Failure] = {}
-        ready = []
-        for i, request in enumerate(requests):
-            try:
-                ready.append(self._call(i, request))
-            except EngineError as error:
-                results[i] = Failure.of(error)
+        ready, refused = self._ready(requests)
+        results: dict[int, Generation | Failure] = {**refused}
         calls = []
         for call in self._calls(ready):
-            if (refused := call.over_promised()) is None:
+            if (broken := call.over_promised()) is None:
                 calls.append(call)
             else:
-                results.update(dict.fromkeys(call.slots, Failure.of(refused)))
+                results.update(dict.fromkeys(call.slots, Failure.of(broken)))
         here = (asyncio.get_running_loop(), asyncio.ensure_future(gather_until(cut, [self._serve(c) for c in calls])))
         self._running.add(here)
         try:
@@ -177,6 +174,17 @@ class OpenAIEngine(Engine):
         body = written(request, self._speech, server_stops=self._server_stops(request.stop))
         least, most = self._sizes.bounds(request.prompt)
         return Call([slot], [request], body, least, most)
+
+    def _ready(self, requests: Sequence[Request]) -> tuple[list[Call], dict[int, Failure]]:
+        """A call for each request, and why there is none for the others, by place."""
+        ready: list[Call] = []
+        refused: dict[int, Failure] = {}
+        for i, request in enumerate(requests):
+            try:
+                ready.append(self._call(i, request))
+            except EngineError as error:
+                refused[i] = Failure.of(error)
+        return ready, refused
 
     def _calls(self, ready: list[Call]) -> list[Call]:
         return grouped(ready, None) if self._shares else ready

@@ -49,7 +49,6 @@ def read_event(api: Api, event: Any, reply: Reply) -> None:
         return
     if isinstance(event.get("usage"), Mapping):
         _usage(event, reply)
-        reply.usage_final = not event.get("choices")
     for choice in _list(event.get("choices")):
         if "message" in choice:
             # A whole reply where a stream was wanted.
@@ -60,6 +59,9 @@ def read_event(api: Api, event: Any, reply: Reply) -> None:
         _text(draft, body.get("text") if api == "completions" else body.get("content"))
         _thought(draft, body)
         _rest(draft, choice)
+    if isinstance(event.get("usage"), Mapping):
+        # In an event of its own, or with the end of the last choice; a running count before that is not the whole.
+        reply.usage_final = all(draft.finish is not None for draft in reply.drafts.values())
 
 
 def complete(reply: Reply) -> None:

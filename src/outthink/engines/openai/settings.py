@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from importlib.util import find_spec
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -56,6 +57,9 @@ class Openai(EngineSettings):
         image_tokens: the most tokens that one image counts.
         retries, backoff_seconds, patience_seconds: how often a refusal is tried again; the first wait, doubled each time and shaken by a
             factor between 0.5 and 1.5 from the request's seed; the longest wait, also when the server asks for one.
+        http2: all requests share one connection where the server speaks HTTP/2 over TLS (extra `http2`). A cut then cannot end a reply at
+            the server, because the wire library does not take back single streams: what it may still generate stands in the bill as
+            uncertain. If unsure leave it off: every request has a connection of its own, which a cut closes.
         timeouts: the longest waits of a request, by phase, in seconds.
         limits: how much is asked of the server's host at once.
         prices: money per million tokens; None for unknown, which is then unknown in every bill.
@@ -79,6 +83,7 @@ class Openai(EngineSettings):
     context: Positive | None = None
     template_tokens: Count = 64
     image_tokens: Count = 2048
+    http2: bool = False
     retries: Count = 3
     backoff_seconds: NonNegativeFloat = 0.5
     patience_seconds: NonNegativeFloat = 60.0
@@ -105,6 +110,15 @@ class Openai(EngineSettings):
                     got="the header Authorization",
                     expected="headers without secrets, because settings are stored with every run",
                     remedy="Name an environment variable in key_env.",
+                )
+            )
+        if self.http2 and find_spec("h2") is None:
+            raise SettingsError(
+                explain(
+                    "Openai.http2 needs a package that is not installed.",
+                    got="http2 = true without h2",
+                    expected="the package h2",
+                    remedy="pip install 'outthink[http2]', or leave http2 out.",
                 )
             )
         if self.stream == "never" and self.stops == "local" and known.abilities.stop == "yes":
@@ -134,7 +148,14 @@ class Openai(EngineSettings):
         own = self.address == self.known.base_url.rstrip("/")
         key_env = self.key_env or (self.known.key_env if own and not self.keyring else "")
         secret = find_key(key_env, self.keyring, str(split.hostname))
-        return Transport(self.address, secret, self.timeouts, in_flight=self.limits.in_flight, headers=self.headers)
+        return Transport(
+            self.address,
+            secret,
+            self.timeouts,
+            in_flight=self.limits.in_flight,
+            headers=self.headers,
+            http2=self.http2,
+        )
 
     def open(self) -> OpenAIEngine:
         """The engine; probes the server first where no record of it is at hand, which blocks for some seconds.

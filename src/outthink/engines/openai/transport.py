@@ -11,7 +11,6 @@ import threading
 import weakref
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -40,7 +39,14 @@ class Transport:
     """Talks to one base address. Usable from several event loops; each has its own pool."""
 
     def __init__(
-        self, base_url: str, secret: Secret, timeouts: Timeouts, *, in_flight: int, headers: Mapping[str, str]
+        self,
+        base_url: str,
+        secret: Secret,
+        timeouts: Timeouts,
+        *,
+        in_flight: int,
+        headers: Mapping[str, str],
+        http2: bool = False,
     ) -> None:
         self._base = base_url.rstrip("/")
         self._secret = secret
@@ -53,6 +59,7 @@ class Transport:
         )
         self._lock = threading.Lock()
         # Reading certificates takes a tenth of a second: once, before the first request, and never for plain addresses.
+        self._http2 = http2 and self._base.startswith("https:")
         self._tls = httpx.create_ssl_context() if self._base.startswith("https:") else None
 
     @property
@@ -75,7 +82,7 @@ class Transport:
 
     @asynccontextmanager
     async def events(self, path: str, body: Mapping[str, Any]) -> AsyncIterator[AsyncIterator[Any]]:
-        """The reply as a stream of documents. Leaving early closes the connection."""
+        """The reply as a stream of documents. Leaving early closes the connection; over HTTP/2 the server goes on, and nobody listens."""
         whole, idle = self._timeouts.whole, self._timeouts.idle
         async with self._guarded(), asyncio.timeout(whole), self._send(path, body, idle=idle) as reply:
             if "text/event-stream" in reply.headers.get("content-type", ""):
@@ -122,7 +129,7 @@ class Transport:
                     headers=self._headers,
                     limits=self._limits,
                     verify=self._tls if self._tls is not None else False,
-                    http2=self._tls is not None and find_spec("h2") is not None,
+                    http2=self._http2,
                     # Proxies of the environment are for the world outside, never for this machine.
                     trust_env=urlsplit(self._base).hostname not in _HERE,
                 )

@@ -35,6 +35,11 @@ class TorchBackend:
         self._pool: Pool | None = Pool(weights.shapes, cells, weights.example)
         self.forwards = 0
 
+    @property
+    def free(self) -> int:
+        """Cells that no sequence owns."""
+        return self._table.free
+
     def decode(self, batch: StepBatch) -> StepOutput:
         if not self.exact:
             return self._forward(batch)

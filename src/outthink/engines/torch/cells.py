@@ -22,6 +22,11 @@ class CellTable:
         self._free = np.arange(cells, dtype=np.int32)[::-1].copy()
         self._free_count = cells
 
+    @property
+    def free(self) -> int:
+        """Cells that nobody owns."""
+        return self._free_count
+
     def of(self, sequence: int, length: int) -> IntArray:
         """Cells of the first `length` tokens of a sequence, in order."""
         return self._rows[sequence, :length].astype(np.int64)

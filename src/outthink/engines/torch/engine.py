@@ -20,6 +20,7 @@ import transformers
 
 from outthink.core.errors import ModelMissing, SettingsError, explain
 from outthink.engines.engine import Continuation, EngineCapabilities
+from outthink.engines.fingerprint import Fingerprinted
 from outthink.engines.local.exactness import probe_exactness
 from outthink.engines.local.parts import Limits, Vocabulary
 from outthink.engines.local.scheduler import Scheduler
@@ -33,7 +34,7 @@ from outthink.engines.torch.weights import Weights, place_of
 FEWEST_CELLS = 64
 
 
-class TransformersEngine(ServingEngine):
+class TransformersEngine(ServingEngine, Fingerprinted):
     """A Hugging Face causal language model in this process.
 
     Raises:
@@ -45,7 +46,7 @@ class TransformersEngine(ServingEngine):
         self.settings = settings
         self._weights: Weights | None = Weights(settings)
         weights = self._weights
-        tokenizer = TransformersTokenizer(_tokenizer(settings), weights.ends(), weights.vocabulary)
+        tokenizer = TransformersTokenizer(tokenizer_of(settings), weights.ends(), weights.vocabulary)
         cells, context = self._sizes(weights)
         self._backend = TorchBackend(
             weights,
@@ -71,6 +72,7 @@ class TransformersEngine(ServingEngine):
         called = Path(settings.model).name
         version = f" {settings.revision}" if settings.revision else ""
         versions = f"torch {torch.__version__} transformers {transformers.__version__}"
+        self._fingerprint = f"tensors:{weights.fingerprint()}"
         self._name = (
             f"transformers:{called}{version} weights {weights.fingerprint()} "
             f"{versions} {weights.device} {str(weights.dtype).removeprefix('torch.')}"
@@ -80,6 +82,11 @@ class TransformersEngine(ServingEngine):
     @property
     def name(self) -> str:
         return self._name
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the beginning of every tensor."""
+        return self._fingerprint
 
     @property
     def forwards(self) -> int:
@@ -121,7 +128,8 @@ class TransformersEngine(ServingEngine):
         return min(cells, max(FEWEST_CELLS, context * (settings.max_sequences + settings.retained))), context
 
 
-def _tokenizer(settings: Transformers) -> Any:
+def tokenizer_of(settings: Transformers) -> Any:
+    """The tokenizer beside a model. Raises `ModelMissing`."""
     try:
         return transformers.AutoTokenizer.from_pretrained(
             place_of(settings.model), revision=settings.revision or "main", trust_remote_code=False

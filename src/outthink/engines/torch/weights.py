@@ -30,11 +30,14 @@ class Weights:
         example: a tensor of the cache's type and device.
     """
 
+    kind: Any = transformers.AutoModelForCausalLM
+    """What is made of the weights."""
+
     def __init__(self, settings: Transformers) -> None:
         self.device = _device(settings.device)
         wished = "bfloat16" if self.device.type == "cuda" else "float32"
         self.dtype = getattr(torch, wished if settings.dtype == "auto" else settings.dtype)
-        self.model = _loaded(settings, self.dtype).to(self.device).eval()
+        self.model = _loaded(settings, self.dtype, self.kind).to(self.device).eval()
         self._narrows = "logits_to_keep" in inspect.signature(self.model.forward).parameters
         self.shapes, self.vocabulary, self.example = self._looked_at(settings.model)
         self.context = longest(self.model.config)
@@ -76,8 +79,12 @@ class Weights:
             output_hidden_states=hidden,
             **narrow,
         )
-        logits = output.logits[0] if self._narrows else output.logits[0, wanted]
-        return logits, output.hidden_states[-1][0, wanted] if hidden else None
+        rows = self.read(output)[0]
+        return rows if self._narrows else rows[wanted], output.hidden_states[-1][0, wanted] if hidden else None
+
+    def read(self, output: Any) -> Any:
+        """What is read of the model's output, [1, rows, columns]: the logits."""
+        return output.logits
 
     def _looked_at(self, name: str) -> tuple[tuple[Shape, ...], int, Any]:
         """Shapes of the cache, size of the vocabulary and an example of its tensors, from computing two tokens."""
@@ -101,7 +108,7 @@ class Weights:
                     remedy="Serve it by another program and use it as `openai:NAME`.",
                 )
             )
-        return tuple(shapes), int(output.logits.shape[-1]), example
+        return tuple(shapes), int(self.read(output).shape[-1]), example
 
 
 def longest(config: Any) -> int:
@@ -147,12 +154,12 @@ def place_of(model: str) -> str:
     return model
 
 
-def _loaded(settings: Transformers, dtype: Any) -> Any:
+def _loaded(settings: Transformers, dtype: Any, kind: Any) -> Any:
     logging = transformers.utils.logging
     loud = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
-        return transformers.AutoModelForCausalLM.from_pretrained(
+        return kind.from_pretrained(
             place_of(settings.model),
             revision=settings.revision or "main",
             dtype=dtype,

@@ -25,6 +25,7 @@ from outthink.testing.contracts.capabilities import (  # noqa: E402
     PerturbableContract,
     RevisableContract,
     RewindableContract,
+    TemperableContract,
 )
 from outthink.testing.contracts.engine import EngineContract  # noqa: E402
 from outthink.testing.contracts.process import ProcessContract  # noqa: E402
@@ -40,5 +41,6 @@ __all__ = [
     "ProcessContract",
     "RevisableContract",
     "RewindableContract",
+    "TemperableContract",
     "VerifierContract",
 ]

@@ -1,4 +1,4 @@
-"""What the four capabilities must keep, on top of what every process keeps."""
+"""What the capabilities must keep, on top of what every process keeps."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from outthink.core import (
     Process,
     Revisable,
     Rewindable,
+    Temperable,
 )
 from outthink.numerics.types import SeedArray
 from outthink.testing.contracts.process import ProcessLaws, seeds_of
@@ -157,3 +158,34 @@ class RevisableContract(CapabilityLaws):
 
         got = await self.check_call(process, await self.ended(process), call)
         assert got.done.all()
+
+
+class TemperableContract(CapabilityLaws):
+    """For processes derived from `Temperable`."""
+
+    async def test_greedy_members_do_not_depend_on_their_seed(self, process: Any) -> None:
+        assert issubclass(type(process), Temperable)
+        states = await process.start(seeds_of("start", self.n))
+        cold = process.temper(states, np.zeros(self.n))
+        ends = [
+            (await process.advance(cold, seeds_of(name, self.n), steps=None, allowance=Allowance())).states
+            for name in ("one", "two")
+        ]
+        assert self.same(process, *ends)
+
+    async def test_a_temperature_is_free_and_travels_with_its_member(self, process: Any) -> None:
+        """Through forks, joins, checkpoints and steps; each member has its own, and the states given stay as they are."""
+        before, states = self.counters(process), await process.start(seeds_of("start", self.n))
+        kept = process.dump(states)
+        warm = process.temper(states, np.arange(self.n) / self.n)
+        assert process.dump(states) == kept, "the states given were changed"
+        assert self.counters(process) == before
+        moved = process.load(
+            process.dump(process.concat([self.picked(process, warm, 0, 0), self.picked(process, warm, 1)]))
+        )
+        for _ in range(2):
+            got = await process.advance(moved, seeds_of("step", 3), allowance=Allowance())
+            twice = await process.advance(moved, seeds_of("step", 3)[[1, 0, 2]], allowance=Allowance())
+            # Two forks of the greedy member go the same way whatever their seeds.
+            assert self.same(process, self.picked(process, got.states, 0, 1), self.picked(process, twice.states, 0, 1))
+            moved = got.states

@@ -12,8 +12,22 @@ from outthink.core import Candidate, Cost, Equivalence, Task, Verifier
 from outthink.core.cost import COUNTED
 
 
+class _Given:
+    """What both suites are given."""
+
+    @pytest.fixture
+    def candidates(self) -> Any:
+        """Finished candidates that can be rated, or have answers."""
+        raise NotImplementedError("Provide the fixture `candidates`.")
+
+    @pytest.fixture
+    def task(self) -> Task:
+        """The task whose answers the candidates are."""
+        return Task(prompt="a question")
+
+
 @pytest.mark.asyncio
-class VerifierContract:
+class VerifierContract(_Given):
     """Provide the fixtures `verifier`, `candidates` (at least three, finished) and, where it matters, `task`."""
 
     tolerance = 0.0
@@ -23,16 +37,6 @@ class VerifierContract:
     def verifier(self) -> Any:
         """The verifier under test."""
         raise NotImplementedError("Provide the fixture `verifier`.")
-
-    @pytest.fixture
-    def candidates(self) -> Any:
-        """Finished candidates that it can rate."""
-        raise NotImplementedError("Provide the fixture `candidates`.")
-
-    @pytest.fixture
-    def task(self) -> Task:
-        """The task whose answers the candidates are."""
-        return Task(prompt="a question")
 
     def counters(self, verifier: Verifier) -> Cost | None:
         """What it has counted since it was made; None where it cannot tell."""
@@ -81,23 +85,13 @@ class VerifierContract:
 
 
 @pytest.mark.asyncio
-class EquivalenceContract:
+class EquivalenceContract(_Given):
     """Provide the fixtures `equivalence` and `candidates` (at least three answers, one of them None)."""
 
     @pytest.fixture
     def equivalence(self) -> Any:
         """The equivalence under test."""
         raise NotImplementedError("Provide the fixture `equivalence`.")
-
-    @pytest.fixture
-    def candidates(self) -> Any:
-        """Finished candidates with answers."""
-        raise NotImplementedError("Provide the fixture `candidates`.")
-
-    @pytest.fixture
-    def task(self) -> Task:
-        """The task whose answers the candidates are."""
-        return Task(prompt="a question")
 
     async def test_one_hashable_key_each(
         self, equivalence: Equivalence, candidates: Sequence[Candidate], task: Task

@@ -10,6 +10,7 @@ nothing beyond the core install. The script is the same function that `ScriptedE
 
 from outthink.testing.openai_server.counters import Counters
 from outthink.testing.openai_server.personality import Ability, Fault, Faults, Personality, every, first
+from outthink.testing.openai_server.scoring import Scoring
 from outthink.testing.openai_server.scripts import LETTERS, able_model
 from outthink.testing.openai_server.server import OpenAIServer
 
@@ -21,6 +22,7 @@ __all__ = [
     "Faults",
     "OpenAIServer",
     "Personality",
+    "Scoring",
     "able_model",
     "every",
     "first",

@@ -14,6 +14,7 @@ from outthink.testing.openai_server.asking import Api, Ask, Refused, read
 from outthink.testing.openai_server.counters import Counters
 from outthink.testing.openai_server.http import Connection, HttpRequest
 from outthink.testing.openai_server.personality import Fault, Personality
+from outthink.testing.openai_server.scoring import SCORING_PATHS, Scoring
 from outthink.testing.openai_server.scripts import able_model
 from outthink.testing.openai_server.speaking import Speaker, Spoken, single
 from outthink.testing.openai_server.telling import Telling
@@ -27,8 +28,10 @@ class OpenAIServer:
         async with OpenAIServer(coin, personality=Personality(seed="ignored")) as server:
             engine = await connect(Openai(base_url=server.base_url, model=server.model, probe="never"))
 
+    With `scoring` it also rates texts, at the endpoints that vLLM has for that.
+
     Attributes:
-        bodies: the body of every generation request, in order of arrival. `headers`: their headers.
+        bodies: the body of every generation or scoring request, in order of arrival. `headers`: their headers.
     """
 
     def __init__(
@@ -38,9 +41,11 @@ class OpenAIServer:
         personality: Personality | None = None,
         vocabulary: tuple[str, ...] = (),
         model: str = "scripted",
+        scoring: Scoring | None = None,
     ) -> None:
         self.personality = personality or Personality()
         self.model = model
+        self.scoring = scoring
         self.counters = Counters()
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
@@ -133,14 +138,28 @@ class OpenAIServer:
             entry = {"id": self.model, "object": "model", "owned_by": "outthink", "max_model_len": who.context}
             await connection.reply(200, {"object": "list", "data": [entry]})
             return
+        endpoint = SCORING_PATHS.get(request.path) if self.scoring is not None else None
+        if endpoint is not None and request.method == "POST":
+            await self._served(connection, request, lambda body, fault: self._rate(connection, endpoint, body))
+            return
         api = PATHS.get(request.path)
         missing = (api == "completions" and who.completions == "refused") or (api == "responses" and not who.responses)
         if api is None or missing or request.method != "POST":
             self.counters.requests += 1
             raise Refused(404, f"There is nothing at {request.path}.", code="not_found")
-        await self._generation(connection, api, request)
+        served = api
+        await self._served(
+            connection,
+            request,
+            lambda body, fault: self._generate(connection, read(served, body, self.personality), fault),
+        )
 
-    async def _generation(self, connection: Connection, api: Api, request: HttpRequest) -> None:
+    async def _served(
+        self,
+        connection: Connection,
+        request: HttpRequest,
+        work: Callable[[dict[str, Any], Fault | None], Awaitable[None]],
+    ) -> None:
         index = self.counters.requests
         self.counters.requests += 1
         try:
@@ -158,7 +177,7 @@ class OpenAIServer:
                 await self._fault_before(connection, fault)
                 if fault.kind in {"status", "hang", "drop", "not-json", "error-body"}:
                     return
-            await self._within_slots(lambda: self._generate(connection, read(api, body, self.personality), fault))
+            await self._within_slots(lambda: work(body, fault))
         finally:
             self.counters.leave()
 
@@ -184,6 +203,17 @@ class OpenAIServer:
             return
         async with self._gate:
             await work()
+
+    async def _rate(self, connection: Connection, endpoint: str, body: dict[str, Any]) -> None:
+        if self.scoring is None:
+            raise Refused(404, "This server rates nothing.", code="not_found")
+        document = self.scoring.document(endpoint, body)
+        self.counters.calls += 1
+        self.counters.input_tokens += document["usage"]["prompt_tokens"]
+        if self.personality.usage != "yes":
+            del document["usage"]
+        self.counters.statuses[200] += 1
+        await connection.reply(200, document)
 
     async def _generate(self, connection: Connection, ask: Ask, fault: Fault | None) -> None:
         replies = await self._replies(ask, fault)

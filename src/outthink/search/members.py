@@ -1,0 +1,77 @@
+"""Members with weights: what particle filters, Gibbs samplers and tempering know about each of theirs.
+
+Log-weights count from the last resampling. A member that has finished waits: nothing multiplies its weight until the others are through.
+"""
+
+# Notation: w_t -> log_w, psi_t -> log_twist, alpha_t -> log_ratio (target over proposal), T -> heat
+# log w_t = log w_{t-1} + alpha_t + (psi_t - psi_{t-1}) / T
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+
+from outthink.core.batch import Batch
+from outthink.core.errors import VerifierError, explain
+from outthink.core.rows import Rows
+from outthink.core.run import Moved
+from outthink.numerics.types import FloatArray
+from outthink.search.twists import AnyTwist, Twisted
+
+P = TypeVar("P", bound="Members")
+
+
+@dataclass(frozen=True)
+class Members(Rows):
+    """A weighted population.
+
+    Attributes:
+        log_w: log-weight since the last resampling, [n] nats.
+        log_twist, memory: psi and what the twist remembers, [n].
+        score: the verifier's last, [n]; nan for none.
+    """
+
+    batch: Batch
+    log_w: FloatArray
+    log_twist: FloatArray
+    memory: FloatArray
+    score: FloatArray
+
+
+def moved_on(
+    before: P, moved: Moved, score: FloatArray, log_score: FloatArray, twist: AnyTwist, heat: FloatArray | float = 1.0
+) -> P:
+    """The population after a move: new states, twists and weights.
+
+    Args:
+        score: the verifier's, [n], nan for no opinion. `log_score`: the same in nats, nan also for members that did not move.
+        heat: temperature of the weights, one or [n].
+    """
+    batch = moved.batch
+    twisted = twist.update(Twisted(before.log_twist, before.memory), log_score, batch.done)
+    log_w = before.log_w + moved.log_ratio + increments(twisted.log_twist, before.log_twist) / heat
+    log_w = np.where(batch.failed | np.isneginf(before.log_w), -np.inf, log_w)
+    _check(log_w, batch)
+    return replace(before, batch=batch, log_w=log_w, log_twist=twisted.log_twist, memory=twisted.memory, score=score)
+
+
+def increments(new: FloatArray, old: FloatArray) -> FloatArray:
+    """new - old, [n] nats, where a weight that has become zero stays zero."""
+    dead = np.isneginf(new) | np.isneginf(old)
+    return np.where(dead, -np.inf, new - np.where(dead, 0.0, old))
+
+
+def _check(log_w: FloatArray, batch: Batch) -> None:
+    bad = np.flatnonzero(np.isnan(log_w) | np.isposinf(log_w))
+    if len(bad):
+        first = int(bad[0])
+        raise VerifierError(
+            explain(
+                f"The weight of member {first} (node {int(batch.id[first])}) is no number after step {int(batch.depth[first])}.",
+                got=float(log_w[first]),
+                expected="a log-weight: finite, or -inf for a rejected member",
+                remedy="Look at this node's score and at the process's log-ratio.",
+            )
+        )

@@ -1,0 +1,85 @@
+"""Training data without end, made as it is needed: problems of both families, worked, in batches of about equal numbers of tokens.
+
+Problems are drawn a few thousand at a time and sorted by length, so that little of a batch is padding; the batches of one such chunk then
+come in random order. Only the solution is learned, not the question: which numbers somebody asks about cannot be predicted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outthink.core.key import Key
+from outthink.laboratory.family import Drawn
+from outthink.laboratory.problems import drawn
+from outthink.laboratory.vocabulary import BEGIN, END, ids
+from outthink.train.laboratory.settings import Part
+
+CHUNK = 64
+"""Batches that are drawn and sorted together."""
+
+IGNORED = -100
+"""Label of a token that is not learned."""
+
+
+@dataclass(frozen=True)
+class TokenBatch:
+    """Tokens [n, t] and what should follow each, [n, t], `IGNORED` where nothing is learned. `problems`: how many, n."""
+
+    tokens: NDArray[np.int64]
+    labels: NDArray[np.int64]
+
+    @property
+    def problems(self) -> int:
+        return len(self.tokens)
+
+
+def sequence(problem: Drawn) -> tuple[list[int], int]:
+    """The tokens of a worked problem, begin and end included, and how many of them are the question's."""
+    asked = [BEGIN, *ids(f"{problem.question}\n")]
+    return [*asked, *ids("\n".join(problem.lines)), END], len(asked)
+
+
+def batches(mixture: Sequence[Part], tokens: int, key: Key, start: int = 0) -> Iterator[TokenBatch]:
+    """Batches of about `tokens` tokens, from the side of the split that may be trained on.
+
+    Args:
+        start: batches to leave out at the beginning, for a training that goes on; whole chunks are skipped without being drawn.
+    """
+    chunk = start // CHUNK
+    skip = start % CHUNK
+    while True:
+        made = _chunk(mixture, tokens, key.child("chunk", chunk))
+        yield from made[skip:]
+        chunk, skip = chunk + 1, 0
+
+
+def _chunk(mixture: Sequence[Part], tokens: int, key: Key) -> list[TokenBatch]:
+    rng = key.child("mixture").rng()
+    shares = np.array([part.share for part in mixture])
+    sources = [drawn(part.family, key.child(i), unseen=False) for i, part in enumerate(mixture)]
+    worked: list[tuple[list[int], int]] = []
+    size = 0
+    while size < CHUNK * tokens:
+        for i in rng.choice(len(mixture), size=64, p=shares / shares.sum()).tolist():
+            worked.append(sequence(next(sources[i])))
+            size += len(worked[-1][0])
+    # Equal lengths come in random order.
+    order = np.lexsort((rng.random(len(worked)), np.array([len(tokens) for tokens, _ in worked])))
+    sizes = np.cumsum([len(worked[i][0]) for i in order])
+    cuts = np.searchsorted(sizes, np.arange(1, CHUNK) * (sizes[-1] / CHUNK))
+    made = [_batch([worked[i] for i in part]) for part in np.split(order, cuts)]
+    return [made[i] for i in rng.permutation(CHUNK).tolist()]
+
+
+def _batch(worked: Sequence[tuple[list[int], int]]) -> TokenBatch:
+    longest = max(len(tokens) for tokens, _ in worked) - 1
+    inputs = np.full((len(worked), longest), END, dtype=np.int64)
+    labels = np.full((len(worked), longest), IGNORED, dtype=np.int64)
+    for row, (tokens, asked) in enumerate(worked):
+        inputs[row, : len(tokens) - 1] = tokens[:-1]
+        labels[row, asked - 1 : len(tokens) - 1] = tokens[asked:]
+    return TokenBatch(inputs, labels)

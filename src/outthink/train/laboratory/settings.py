@@ -1,0 +1,93 @@
+"""What the training of the laboratory model is made of: sizes, data, optimiser. Nothing here imports torch.
+
+Training(seed=1)                 # what the shipped weights were made with
+Training(seed=1, steps=200)      # a first look, two minutes
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from outthink.core.errors import SettingsError, explain
+from outthink.core.settings import Count, Fraction, NonNegativeFloat, Positive, PositiveFloat, Settings
+from outthink.laboratory.chains import Chains
+from outthink.laboratory.countdown import Countdown
+
+
+class Shape(Settings):
+    """Sizes of the network. Every row of a weight matrix is a multiple of 32 values, so that it can be stored in blocks.
+
+    Attributes:
+        width: of the residual stream. head: of one attention head. inner: of the feed-forward part. context: the longest text, in tokens.
+    """
+
+    width: Annotated[int, Meta(ge=32, multiple_of=32)] = 192
+    layers: Positive = 3
+    head: Annotated[int, Meta(ge=32, multiple_of=32)] = 32
+    inner: Annotated[int, Meta(ge=32, multiple_of=32)] = 512
+    context: Positive = 256
+
+    def check(self) -> None:
+        if self.width % self.head:
+            raise SettingsError(
+                explain(
+                    "Attention heads share the width evenly.",
+                    got=f"width = {self.width}, head = {self.head}",
+                    expected="width a multiple of head",
+                    remedy="Change one of them.",
+                )
+            )
+
+
+class Part(Settings):
+    """A share of the training problems."""
+
+    family: Chains | Countdown
+    share: PositiveFloat
+
+
+MIXTURE = (
+    Part(family=Chains(terms=2), share=0.05),
+    Part(family=Chains(terms=3), share=0.1),
+    Part(family=Chains(terms=4), share=0.15),
+    Part(family=Chains(terms=5), share=0.15),
+    Part(family=Countdown(numbers=3), share=0.3),
+    Part(family=Countdown(numbers=4), share=0.25),
+)
+
+
+class Training(Settings):
+    """One training.
+
+    Attributes:
+        seed: of the data and of the first weights.
+        steps: of the optimiser. tokens: in each of the two halves of a step's batch, padding included.
+        workers: processes of one thread each, one a half; the result does not depend on it.
+        matrix_rate, other_rate: learning rates, of the layers' matrices (Muon) and of everything else (AdamW).
+        decay: weight decay of the matrices. warm: steps at the beginning over which the rates rise.
+        cool: the last share of the training, over which they fall to nothing.
+        clip: the largest norm of the gradient.
+        save_every: steps between two checkpoints.
+    """
+
+    seed: Count = 1
+    steps: Positive = 2500
+    tokens: Positive = 1280
+    workers: Annotated[int, Meta(ge=1, le=2)] = 2
+    shape: Shape = Shape()
+    mixture: tuple[Part, ...] = MIXTURE
+    matrix_rate: PositiveFloat = 0.02
+    other_rate: PositiveFloat = 0.003
+    decay: NonNegativeFloat = 0.05
+    warm: Positive = 50
+    cool: Fraction = 0.6
+    clip: PositiveFloat = 1.0
+    save_every: Positive = 100
+
+    def rate(self, step: int) -> float:
+        """The share of the learning rates that holds in step `step`, from 0."""
+        rising = (step + 1) / self.warm
+        falling = (self.steps - step) / max(1.0, self.cool * self.steps)
+        return min(1.0, rising, falling)
