@@ -15,30 +15,38 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import dataclasses
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import search_methods as methods
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from search_report import report
 
+from outthink import laboratory
 from outthink.bench import Contestant, Journal, Outcome, Pool, Question, contest, draw_pools
+from outthink.core.component import Parts
 from outthink.core.key import Key
 from outthink.core.session import Session
 from outthink.core.settings import replace
 from outthink.core.solver import ProcessFor, Search
 from outthink.core.task import Candidate, Task
-from outthink.core.verifier import Equivalence, Verifier
-from outthink.laboratory import Chains, Countdown, LaboratoryOracle, problems, solved
-from outthink.recipes import load
-from outthink.recipes.build import build
+from outthink.core.verifier import Verifier
+from outthink.engines.engine import Sampling
+from outthink.engines.local import Local
+from outthink.laboratory import STANDARD, LaboratoryOracle, problems, solved
+from outthink.recipes import Recipe, load
+from outthink.recipes.build import Live, build
 from outthink.search import Vote
+from outthink.text.settings import Text
 from outthink.verify.reward_head import RewardHead
 
-FAMILIES = (Chains(terms=5), Countdown(numbers=4))
+HEAD = Path(laboratory.__file__).parent / "laboratory-head.safetensors"
 CHOSEN_ON = Key(1000)
 """Settings were chosen on problems drawn with this key; those that are counted come from `COUNTED`."""
 COUNTED = Key(7)
@@ -47,12 +55,18 @@ ORACLES = frozenset({"oracle"})
 
 
 def questions(n: int, key: Key = COUNTED) -> list[Question]:
-    """n held-out problems, half of each family."""
-    tasks = [task for family in FAMILIES for task in problems(family, n // len(FAMILIES), key)]
-    return [Question(task, _right(task), task.id.rpartition("-")[0]) for task in tasks]
+    """n held-out problems, as many of each of the laboratory's standard kinds as go evenly; the first kinds get what is left over."""
+    found = []
+    for i, family in enumerate(STANDARD):
+        share = n // len(STANDARD) + (i < n % len(STANDARD))
+        kind = f"{family.name()}-{getattr(family, 'terms', None) or getattr(family, 'numbers', '')}"
+        for number, task in enumerate(problems(family, share, key.child(i)), start=1):
+            named = msgspec.structs.replace(task, id=f"{kind}-{number}")
+            found.append(Question(named, _right(named), kind))
+    return found
 
 
-def _right(task: Task):  # type: ignore[no-untyped-def]
+def _right(task: Task) -> Callable[[Candidate], bool]:
     def right(candidate: Candidate) -> bool:
         return candidate.final and isinstance(candidate.content, str) and solved(task.question, candidate.content)
 
@@ -73,26 +87,23 @@ class Told:
 
 async def run(asked: argparse.Namespace, console: Console) -> list[Outcome]:
     """Everything, as far as it gets before Ctrl-C."""
-    recipe = load("laboratory")
-    recipe = replace_engine(recipe)
-    posed = questions(asked.problems)
+    recipe = roomy(load("laboratory"))
+    posed = questions(asked.problems, asked.key)
     session = Session.open(seed=1)
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, session.cut.fire, "interrupt")
-    async with build(recipe) as built:
+    async with build(recipe) as built, build(cold(recipe), live=Live(engine=built.engine)) as greedy:
         solver = built.solver
         verifiers: dict[str, Verifier] = {"oracle": LaboratoryOracle()}
         if asked.head:
-            from outthink.core.component import Parts
-
             verifiers = {"head": RewardHead(path=asked.head).build(Parts(engine=built.engine)), **verifiers}
-        identity = f"search benchmark: {asked.problems} problems of {COUNTED}"
+        identity = identity_of(asked)
         with (
             Journal(asked.folder / "pools.jsonl", Pool, identity=identity) as pools_journal,
             Journal(asked.folder / "outcomes.jsonl", Outcome, identity=identity) as outcomes,
             progress_bars(console) as progress,
         ):
             speed = await measured_speed(solver.process, posed[:8], session)
-            entrants, samples = entered(asked, solver, verifiers)
+            entrants, samples = entered(asked, solver, greedy.solver.process, verifiers)
             tell_estimate(console, asked, entrants, samples, speed)
             began = time.perf_counter()
             pools = await draw_pools(
@@ -108,36 +119,30 @@ async def run(asked: argparse.Namespace, console: Console) -> list[Outcome]:
             return list(outcomes.rows)
 
 
-def replace_engine(recipe):  # type: ignore[no-untyped-def]
-    """The recipe with room for many sequences at once."""
-    from dataclasses import replace as changed
+def roomy(recipe: Recipe) -> Recipe:
+    """The recipe with room for many sequences at once, and just under the batch from which the library's attention gets slower."""
+    if not isinstance(recipe.engine, Local):
+        raise TypeError(f"the preset 'laboratory' runs on {type(recipe.engine).__name__}, expected the embedded engine")
+    # Hidden states cost nothing here, and the head reads them.
+    process = replace(recipe.process, hidden=True)
+    return dataclasses.replace(recipe, engine=replace(recipe.engine, max_sequences=60, retained=120), process=process)
 
-    return changed(recipe, engine=replace(recipe.engine, max_sequences=128, retained=120))
+
+def cold(recipe: Recipe) -> Recipe:
+    """The recipe at temperature 0."""
+    if not isinstance(recipe.process, Text):
+        raise TypeError(f"the preset 'laboratory' generates with {type(recipe.process).__name__}, expected text")
+    return dataclasses.replace(recipe, process=replace(recipe.process, sampling=Sampling(temperature=0.0)))
 
 
-def entered(asked: argparse.Namespace, solver: Search, verifiers: dict[str, Verifier]) -> tuple[list[Contestant], int]:
+def entered(
+    asked: argparse.Namespace, solver: Search, greedy: ProcessFor, verifiers: dict[str, Verifier]
+) -> tuple[list[Contestant], int]:
     """The methods that draw for themselves, and about how many samples they cost in all."""
     seeds = range(asked.seeds)
     growing = methods.growing(solver.process, verifiers, solver.equivalence, asked.sizes, seeds, ORACLES)
-    greedy = Contestant("greedy", 1, lambda question, seed: greedy_search(solver.process, solver.equivalence))
-    return [greedy, *growing], asked.problems * (1 + sum(c.size * len(c.seeds) for c in growing))
-
-
-def greedy_search(process: ProcessFor, equivalence: Equivalence | None) -> Search:
-    """One sample, always the likeliest token."""
-    import numpy as np
-
-    def cold(task: Task):  # type: ignore[no-untyped-def]
-        made = process(task)
-        started = made.start
-
-        async def start(seeds):  # type: ignore[no-untyped-def]
-            return made.temper(await started(seeds), np.zeros(len(seeds)))
-
-        made.start = start
-        return made
-
-    return Search(cold, Vote(n=1), equivalence=equivalence)
+    one = Contestant("greedy", 1, lambda question, seed: Search(greedy, Vote(n=1), equivalence=solver.equivalence))
+    return [one, *growing], asked.problems * (1 + sum(c.size * len(c.seeds) for c in growing))
 
 
 async def measured_speed(process: ProcessFor, posed: list[Question], session: Session) -> float:
@@ -171,6 +176,11 @@ def progress_bars(console: Console) -> Progress:
     )
 
 
+def identity_of(asked: argparse.Namespace) -> str:
+    """What the folder's journals belong to."""
+    return f"search benchmark: {asked.problems} problems of {asked.key}"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="about five minutes: 24 problems, one seed, two sizes")
@@ -178,8 +188,9 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--pool-seeds", type=int, default=5)
     parser.add_argument("--folder", type=Path, default=Path("build/search"))
+    parser.add_argument("--head", default=str(HEAD), help="a head trained on the laboratory model; '' for none")
     parser.add_argument(
-        "--head", default=None, help="a head trained on the laboratory model; without it the shipped one"
+        "--chosen-on", action="store_true", help="on problems that do not count: those that settings were chosen on"
     )
     parser.add_argument("--in-flight", type=int, default=8, help="searches at once")
     parser.add_argument("--report-only", action="store_true", help="make the tables again from the folder")
@@ -188,6 +199,7 @@ def main() -> int:
     if asked.quick:
         asked.problems, asked.seeds, asked.pool_seeds, asked.sizes, asked.pool = 24, 1, 1, (4, 16), 16
         asked.folder = asked.folder / "quick"
+    asked.key = CHOSEN_ON if asked.chosen_on else COUNTED
     console = Console(highlight=False)
     if asked.report_only:
         with Journal(
@@ -198,7 +210,7 @@ def main() -> int:
             outcomes = list(journal.rows)
     else:
         outcomes = asyncio.run(run(asked, console))
-    report(outcomes, questions(asked.problems), asked.folder, console)
+    report(outcomes, questions(asked.problems, asked.key), asked.folder, console)
     return 0
 
 

@@ -21,7 +21,6 @@ from outthink.search import (
     DiverseVerifierTreeSearch,
     Ess,
     Incremental,
-    LogMeanExp,
     ParticleFilter,
     Rebase,
     Threshold,
@@ -52,8 +51,8 @@ def step_wise(n: int) -> dict[str, Algorithm[Any]]:
         "published-particle-filter": ParticleFilter(
             n=n, ess_threshold=1.0, twist=Incremental(accept_values=True), resampling="multinomial", weight="logit"
         ),
-        "best-first": BestFirst(n=n * LINES, children=4, batch=4),
-        "tree": Tree(n=n, batch=8, backup=LogMeanExp()),
+        "best-first": BestFirst(n=n * LINES, children=4, batch=2, eta=0.05),
+        "tree": Tree(n=n, widening=2.0, exponent=0.8),
     }
 
 

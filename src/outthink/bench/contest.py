@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import msgspec
@@ -18,6 +18,7 @@ from outthink.bench.journal import Journal
 from outthink.bench.outcome import Outcome
 from outthink.core.cost import Budget, Cost, total_of
 from outthink.core.errors import Failure, OutthinkError
+from outthink.core.events import Trace
 from outthink.core.result import Stop
 from outthink.core.session import Session
 from outthink.core.solver import Solver
@@ -115,7 +116,7 @@ def is_cut(session: Session) -> bool:
 async def enter(contestant: Contestant, seed: int, question: Question, session: Session) -> Outcome:
     """One contestant on one question."""
     name = f"{contestant.method}/{contestant.size}/{seed}/{question.task.id}"
-    child = session.child(name, budget=contestant.budget)
+    child = unrecorded(session.child(name, budget=contestant.budget))
     failure, result = "", None
     try:
         task = question.task if contestant.sees_reference else question.asked
@@ -143,6 +144,11 @@ async def enter(contestant: Contestant, seed: int, question: Question, session: 
     return msgspec.structs.replace(
         outcome, steps=result.steps, seconds=result.seconds, stop=result.stop.value, limit=result.limit
     )
+
+
+def unrecorded(session: Session) -> Session:
+    """The same session with a record of its own, to be dropped: a contest keeps outcomes, not the million events behind them."""
+    return replace(session, trace=Trace())
 
 
 def _said(chosen: Candidate) -> str:

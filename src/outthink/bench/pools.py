@@ -14,18 +14,18 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from outthink.bench.contest import Question, is_cut
+from outthink.bench.contest import Question, is_cut, unrecorded
 from outthink.bench.journal import Journal
 from outthink.core.cost import Cost
 from outthink.core.errors import Failure, OutthinkError
 from outthink.core.ledger import Ledger
+from outthink.core.run import Run
 from outthink.core.session import Session
-from outthink.core.solver import ProcessFor, Search
+from outthink.core.solver import ProcessFor
 from outthink.core.task import Candidate
 from outthink.core.verifier import ScoreSpec, Verifier
 from outthink.replay.stored_samples import StoredSample, StoredSamples
 from outthink.replay.stored_scores import StoredScore, StoredScores
-from outthink.search.vote import Vote
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,7 +102,7 @@ async def draw_pools(
         async with gate:
             if is_cut(session):
                 return
-            child = session.child(f"pool/{seed}/{question.task.id}")
+            child = unrecorded(session.child(f"pool/{seed}/{question.task.id}"))
             try:
                 samples = await asyncio.gather(
                     *(_sample(question, process, verifiers, child.child(str(i))) for i in range(n))
@@ -125,14 +125,19 @@ async def draw_pools(
 async def _sample(
     question: Question, process: ProcessFor, verifiers: Mapping[str, Verifier], session: Session
 ) -> Sample:
+    # Every verifier looks at the same candidate, which shows what any of them wants to see.
+    wants = frozenset().union(*(verifier.spec.wants for verifier in verifiers.values()))
+    run = Run(process(question.asked), session, task=question.asked)
     try:
-        result = await Search(process, Vote(n=1)).solve(question.asked, session)
+        moved = await run.advance(await run.start(1, session.key), session.key, steps=None, scored=False)
+        (candidate,) = await run.view(moved.batch, wants)
+        failures = list(run.failures.values())
     except OutthinkError as error:
-        failure = Failure.of(error)
-        return Sample(cost=session.ledger.total, failure=f"{failure.kind}: {failure.message}")
+        failures, candidate = [Failure.of(error)], Candidate(content="", final=False)
     finally:
         session.close()
-    candidate = result.candidates[0]
+    if failures:
+        return Sample(cost=session.ledger.total, failure=f"{failures[0].kind}: {failures[0].message}")
     judged = {name: await _judge(verifier, candidate, question) for name, verifier in verifiers.items()}
     return Sample(
         content=candidate.content,

@@ -71,7 +71,7 @@ class ScoreSpec:
     def aggregated(self, how: Aggregation) -> ScoreSpec:
         """What step rewards become when those of all steps so far are put together: a prefix value.
 
-        A product of log-weights is their sum. Raises `Incompatible` for scores that rate more than a step: earlier ones are in them already.
+        A product of log-weights is their sum. Raises `Incompatible` for scores that rate more than a step: those hold earlier ones already.
         """
         if self.kind is not ScoreKind.STEP_REWARD:
             raise _no_conversion(self.kind, "aggregated over steps", "step rewards", "Use the verifier as it is.")
