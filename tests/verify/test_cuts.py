@@ -18,7 +18,7 @@ from outthink.engines.scripted import Behaviour, ScriptedEngine, reply_of
 from outthink.engines.scripted_tokens import END
 from outthink.search import BestOfN
 from outthink.testing import TokenChain
-from outthink.verify import Combined, Judge, MathVerify, Pairwise, as_verifier
+from outthink.verify import Aggregated, Combined, Ensembled, Judge, MathVerify, Pairwise, as_verifier
 
 TASK = Task(prompt="Why?", reference="4")
 
@@ -177,3 +177,25 @@ async def test_a_run_keeps_the_finished_scores_at_its_deadline() -> None:
     assert len(scored.nodes) == 3, "only those that were judged are said to be"
     assert any("3 members are without a score" in event.message for event in events if isinstance(event, Warned))
     assert result.by_role["verify"].verifier_calls == 3
+
+
+async def test_step_rewards_and_ensembles_keep_what_came() -> None:
+    async def rated(text: str) -> float:
+        await asyncio.sleep(0.02 if text < "answer 4" else 30)
+        return 0.5
+
+    inner = as_verifier(rated, kind=ScoreKind.STEP_REWARD, partial=True)
+    stepped = Aggregated(inner, "min")
+    cut = Cut()
+    asyncio.get_running_loop().call_later(0.3, cut.fire, "seconds")
+    shown = [Candidate(content=f"answer {i}", features={"steps": (f"answer {i}",)}) for i in range(8)]
+    some = await asyncio.wait_for(stepped.score_until(shown, TASK, cut), 20)
+    assert some.unjudged == {4, 5, 6, 7}
+    assert some.values[:4].tolist() == [0.5] * 4
+    again = await asyncio.wait_for(stepped.score(shown[:4], TASK), 1)
+    assert again.cost == Cost(), "what was judged before the cut is remembered"
+
+    both = Ensembled((as_verifier(lambda text: 0.5), as_verifier(rated)), "mean")
+    some = await cut_after(both, 0.3)
+    assert some.unjudged == {4, 5, 6, 7}
+    assert some.values[:4].tolist() == [0.5] * 4

@@ -27,6 +27,7 @@ from outthink.core.process import Adaptation
 from outthink.core.task import Candidate, Task
 from outthink.core.verifier import Aggregation, LogMap, Scores, ScoreSpec, Verifier
 from outthink.numerics.types import FloatArray
+from outthink.verify.one_by_one import OneByOne
 
 REMEMBERED = 1 << 16
 """Rewards of prefixes that are remembered; older ones are asked for again."""
@@ -50,7 +51,7 @@ def aggregate(rewards: FloatArray, how: Aggregation, log_map: LogMap) -> float:
 
 
 @dataclass(frozen=True)
-class Aggregated(Verifier):
+class Aggregated(OneByOne):
     """Step rewards of `inner` as a value of the prefix.
 
     Attributes:
@@ -102,13 +103,17 @@ class Aggregated(Verifier):
     def most(self, task: Task) -> Cost:
         return self.inner.most(task).times(self.max_steps)
 
-    async def score(self, candidates: Sequence[Candidate], task: Task) -> Scores:
+    async def judged(self, candidates: Sequence[Candidate], task: Task, cut: Cut | None) -> Scores:
+        """Candidates of which any step is unjudged when `cut` fires are left without a score; the steps that were judged are remembered."""
         paths = [self._path(candidate, task) for candidate in candidates]
         asked: dict[Prefix, Candidate] = {}
         for path in paths:
             if not isinstance(path, Failure):
                 asked.update({prefix: shown for prefix, shown in path.items() if prefix not in self._known})
-        got = await self.inner.score(list(asked.values()), task)
+        shown = list(asked.values())
+        got = await (self.inner.score(shown, task) if cut is None else self.inner.score_until(shown, task, cut))
+        if got is None:
+            got = Scores(np.full(len(shown), np.nan), unjudged=frozenset(range(len(shown))))
         # What this call needs stays at hand even where it is more than is remembered.
         rewards: dict[Prefix, float | Failure] = {
             prefix: self._known[prefix]
@@ -118,11 +123,20 @@ class Aggregated(Verifier):
             if prefix in self._known
         }
         for i, (prefix, value) in enumerate(zip(asked, got.values, strict=True)):
-            rewards[prefix] = self._known[prefix] = got.failures.get(i, float(value))
+            if i not in got.unjudged:
+                rewards[prefix] = self._known[prefix] = got.failures.get(i, float(value))
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
         values, failures, notes = np.full(len(candidates), np.nan), {}, []
+        unjudged = frozenset(
+            i
+            for i, path in enumerate(paths)
+            if not isinstance(path, Failure) and any(step not in rewards for step in path)
+        )
         for i, path in enumerate(paths):
+            if i in unjudged:
+                notes.append("")
+                continue
             found = [path] if isinstance(path, Failure) else [rewards[prefix] for prefix in path]
             broken = next((one for one in found if isinstance(one, Failure)), None)
             notes.append("" if found else "no steps to rate")
@@ -130,7 +144,7 @@ class Aggregated(Verifier):
                 failures[i] = broken
             else:
                 values[i] = aggregate(np.array(found, dtype=np.float64), self.how, self.inner.spec.log_map)
-        return Scores(values, tuple(notes), got.cost, failures, got.uncertain)
+        return Scores(values, tuple(notes), got.cost, failures, got.uncertain, unjudged, got.warnings)
 
     @property
     def adaptations(self) -> tuple[Adaptation, ...]:

@@ -28,6 +28,7 @@ from msgspec import Meta
 
 from outthink.core.component import Parts, VerifierSettings
 from outthink.core.cost import Cost, total_of
+from outthink.core.cut import Cut
 from outthink.core.errors import Failure, Incompatible, explain
 from outthink.core.process import Adaptation
 from outthink.core.settings import NonNegativeFloat
@@ -36,6 +37,7 @@ from outthink.core.verifier import Scores, ScoreSpec, Verifier
 from outthink.numerics.types import FloatArray
 from outthink.verify.arithmetic import Arithmetic
 from outthink.verify.judge import Judge
+from outthink.verify.one_by_one import OneByOne
 from outthink.verify.reward_head import RewardHead
 from outthink.verify.reward_model import RewardModel
 from outthink.verify.scoring_server import ScoringServer
@@ -62,7 +64,7 @@ class Ensemble(VerifierSettings):
 
 
 @dataclass(frozen=True)
-class Ensembled(Verifier):
+class Ensembled(OneByOne):
     """Live part of `Ensemble`. Raises `Incompatible` for members that rate different things."""
 
     members: tuple[Verifier, ...]
@@ -100,15 +102,25 @@ class Ensembled(Verifier):
     def most(self, task: Task) -> Cost:
         return total_of(member.most(task) for member in self.members)
 
-    async def score(self, candidates: Sequence[Candidate], task: Task) -> Scores:
+    async def judged(self, candidates: Sequence[Candidate], task: Task, cut: Cut | None) -> Scores:
+        """A candidate that any member has not judged when `cut` fires is left without a score: a smaller ensemble is another judge."""
+
+        async def ask(member: Verifier) -> Scores:
+            if cut is None or member.spec.local:
+                return await member.score(candidates, task)
+            scores = await member.score_until(candidates, task, cut)
+            nobody = frozenset(range(len(candidates)))
+            return Scores(np.full(len(candidates), np.nan), unjudged=nobody) if scores is None else scores
+
         async with asyncio.TaskGroup() as group:
-            work = [group.create_task(member.score(candidates, task)) for member in self.members]
+            work = [group.create_task(ask(member)) for member in self.members]
         got = [one.result() for one in work]
+        unjudged = frozenset().union(*(scores.unjudged for scores in got))
         failures: dict[int, Failure] = {}
         for scores in got:
             failures = {**scores.failures, **failures}
         table = np.array([np.asarray(scores.values, dtype=np.float64) for scores in got]).reshape(len(got), -1)
-        table[:, list(failures)] = np.nan
+        table[:, [*failures, *unjudged]] = np.nan
         values, apart = self._together(table)
         spoke = (~np.isnan(table)).sum(axis=0)
         notes = tuple(
@@ -121,6 +133,8 @@ class Ensembled(Verifier):
             total_of(scores.cost for scores in got),
             failures,
             total_of(scores.uncertain for scores in got),
+            unjudged,
+            tuple(said for scores in got for said in scores.warnings),
         )
 
     @property
