@@ -21,10 +21,13 @@ from outthink.core.errors import EngineError, Incompatible, ModelMissing, explai
 from outthink.engines.local.backend import StepBatch, StepOutput, TokenArray
 from outthink.engines.local.declarations import FLASH_ATTENTION_ON
 from outthink.engines.local.library import Library
-from outthink.engines.local.settings import Local
+from outthink.engines.local.settings import EXACT_ROWS, Local
 
 SCRATCH, GRAVEYARD = 0, 1
 """Sequence ids that exact mode keeps for itself, after all others."""
+
+NARROW = 512
+"""Width of the residual stream below which a decode is cut to the rows that the faster attention takes."""
 
 CELL_STEP = 256
 
@@ -198,7 +201,9 @@ class LlamaBackend:
     def _open(self, settings: Local, cells: int) -> Any:
         parameters = self._lib.llama_context_default_params()
         parameters.n_ctx = cells
-        parameters.n_batch = parameters.n_ubatch = self.rows
+        parameters.n_batch = self.rows
+        # In a narrow model attention is most of a step, and its kernel for 64 rows and more costs twice as much.
+        parameters.n_ubatch = self.rows if self.model.width >= NARROW else min(self.rows, EXACT_ROWS)
         parameters.n_seq_max = self.sequences + 2
         parameters.n_outputs_max = max(self.rows, self.sequences + 2)
         parameters.n_outputs_max_per_seq = self.rows
