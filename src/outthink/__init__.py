@@ -37,9 +37,11 @@ if TYPE_CHECKING:
     from outthink.search.particle_gibbs import ParticleGibbs
     from outthink.search.rebase import Rebase
     from outthink.search.refine import Refine
+    from outthink.search.rollover import Rollover
     from outthink.search.step_best_of_n import StepBestOfN
     from outthink.search.tree import Tree
     from outthink.search.vote import Vote
+    from outthink.search.zero_order import ZeroOrder
 
     __version__: str
 
@@ -64,12 +66,14 @@ __all__ = [
     "Recipe",
     "Refine",
     "Result",
+    "Rollover",
     "Session",
     "StepBestOfN",
     "Stop",
     "Task",
     "Tree",
     "Vote",
+    "ZeroOrder",
     "__version__",
     "asolve",
     "build",
@@ -100,12 +104,14 @@ _HOMES = {
     "Recipe": "recipes.recipe",
     "Refine": "search.refine",
     "Result": "core.result",
+    "Rollover": "search.rollover",
     "Session": "core.session",
     "StepBestOfN": "search.step_best_of_n",
     "Stop": "core.result",
     "Task": "core.task",
     "Tree": "search.tree",
     "Vote": "search.vote",
+    "ZeroOrder": "search.zero_order",
     "asolve": "api",
     "build": "recipes.build",
     "close_engines": "api",

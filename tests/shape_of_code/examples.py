@@ -7,13 +7,14 @@ exist. `make TARGET` must exist in the Makefile and `pip install outthink[EXTRA]
 `toml` and `json` must parse. `text` is prose. Any other language fails, so that nothing escapes.
 
 Comments on the line above a block: `<!-- needs: local-model -->` leaves the block out, and says so, where the embedded
-model is not installed; `<!-- file: NAME -->` writes the block into the folder for the examples after it.
+model is not installed (`torch` likewise); `<!-- file: NAME -->` writes the block into the folder for the examples after it.
 """
 
 from __future__ import annotations
 
 import ast
 import asyncio
+import importlib.util
 import inspect
 import json
 import os
@@ -80,6 +81,9 @@ class Page:
             (self.folder / comments["file"]).write_text(source, encoding="utf-8")
         if comments.get("needs") == "local-model" and not local_model_installed():
             self.left_out.append(f"{where}: needs the embedded model (outthink models install)")
+            return
+        if comments.get("needs") == "torch" and importlib.util.find_spec("torch") is None:
+            self.left_out.append(f"{where}: needs torch")
             return
         self.ran += 1
         if language == "python":

@@ -81,7 +81,7 @@ class Process(ABC, Generic[S]):
 
     @property
     def forks_part(self) -> bool:
-        """Whether forks of one member, moved on with seeds of their own, can come out different. Where not, methods that branch are refused."""
+        """Whether forks of one member, moved on with seeds of their own, can part. Where not, methods that branch are refused."""
         return True
 
     @property

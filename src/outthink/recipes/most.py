@@ -32,7 +32,7 @@ from outthink.core.task import Task
 from outthink.core.verifier import ScoreSpec
 from outthink.recipes.build import Built
 from outthink.recipes.recipe import Recipe
-from outthink.search import Adaptive, BestFirst, BestOfN, ParticleFilter, Refine, Tree, Vote
+from outthink.search import Adaptive, BestFirst, BestOfN, ParticleFilter, Refine, Rollover, Tree, Vote, ZeroOrder
 from outthink.search.feedback import Standing, told
 from outthink.search.forks import FINISHING
 from outthink.search.step_search import StepSearch
@@ -136,6 +136,18 @@ def _(algorithm: StepSearch, steps: int) -> int | None:
 @moves.register
 def _(algorithm: Refine, steps: int) -> int | None:
     return algorithm.n * (1 + algorithm.rounds)
+
+
+@moves.register
+def _(algorithm: Rollover, steps: int) -> int | None:
+    # All proposals, each of so many steps, and the way to the end for lines that have none of their own.
+    return algorithm.n * (algorithm.proposals * algorithm.every + steps)
+
+
+@moves.register
+def _(algorithm: ZeroOrder, steps: int) -> int | None:
+    # A neighbour may cost a step by itself before it is taken to its end.
+    return 1 + 2 * algorithm.n * algorithm.rounds
 
 
 @moves.register

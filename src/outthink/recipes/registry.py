@@ -62,6 +62,8 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
         "step-best-of-n": "outthink.search.step_best_of_n:StepBestOfN",
         "refine": "outthink.search.refine:Refine",
         "adaptive": "outthink.search.adaptive:Adaptive",
+        "rollover": "outthink.search.rollover:Rollover",
+        "zero-order": "outthink.search.zero_order:ZeroOrder",
     },
     "verifier": {
         "exact": "outthink.verify:Exact",

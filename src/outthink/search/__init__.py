@@ -14,6 +14,7 @@ from outthink.search.pruning import Pruning
 from outthink.search.rebase import Rebase
 from outthink.search.refine import Refine
 from outthink.search.resampling_policy import Base, Entropy, Ess, Plain, Schedule
+from outthink.search.rollover import Rollover
 from outthink.search.selection import Boltzmann, Puct, Uct, Uniform
 from outthink.search.step_best_of_n import StepBestOfN
 from outthink.search.stopping import Leader, Never, Threshold
@@ -21,6 +22,7 @@ from outthink.search.temperatures import Rising, Steady
 from outthink.search.tree import Tree
 from outthink.search.twists import Difference, Incremental, RunningMax, RunningSum
 from outthink.search.vote import Vote
+from outthink.search.zero_order import ZeroOrder
 
 __all__ = [
     "Adaptive",
@@ -49,6 +51,7 @@ __all__ = [
     "Rebase",
     "Refine",
     "Rising",
+    "Rollover",
     "RunningMax",
     "RunningSum",
     "Schedule",
@@ -59,4 +62,5 @@ __all__ = [
     "Uct",
     "Uniform",
     "Vote",
+    "ZeroOrder",
 ]

@@ -36,6 +36,10 @@ class Wrapper(Process[S]):
         return self.inner.step_wise
 
     @property
+    def forks_part(self) -> bool:
+        return self.inner.forks_part
+
+    @property
     def counters(self) -> Any:
         """What the process inside has charged."""
         return getattr(self.inner, "counters")  # noqa: B009 - only processes that count have it

@@ -1,0 +1,116 @@
+"""Rewards: any function of a batch of decoded samples as a verifier, for samples under way by what the network predicts of them.
+
+    brightness = reward(lambda images: images.mean(dim=(1, 2, 3)))            # [n, ...] to [n]
+    Search(lambda task: process, ParticleFilter(n=16, twist=Difference(strength=10.0)), brightness)
+
+The function is given all samples of a call as one tensor and returns one number for each; nan is no opinion. What it returns in another
+shape is an error that names both. Where it raises for a batch, the samples are shown to it one by one, so that only those at fault fail,
+by name, and what the others got is kept. A number counts as a log-weight as it is; `strength` of a method scales it.
+
+If unsure: `partial=True`, so that predicted samples are judged on the way; `partial=False` for rewards that mean nothing on blurry ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from outthink.core.cost import Cost
+from outthink.core.errors import Failure, VerifierError, explain
+from outthink.core.task import Candidate, Task
+from outthink.core.verifier import LogMap, ScoreKind, Scores, ScoreSpec, Verifier
+from outthink.numerics.types import FloatArray
+
+RewardFunction = Callable[[torch.Tensor], Any]
+"""Decoded samples [n, ...] to one number each, [n]: a tensor, an array or a list."""
+
+
+@dataclass(frozen=True)
+class Reward(Verifier):
+    """A function of decoded samples. See `reward`."""
+
+    function: RewardFunction
+    name: str
+    what: ScoreSpec
+    at_once: int | None
+
+    @property
+    def spec(self) -> ScoreSpec:
+        return self.what
+
+    async def score(self, candidates: Sequence[Candidate], task: Task) -> Scores:
+        values, failures = await asyncio.to_thread(self._rated, [candidate.content for candidate in candidates])
+        return Scores(values, cost=Cost(verifier_calls=len(candidates)), failures=failures)
+
+    def _rated(self, samples: list[torch.Tensor]) -> tuple[FloatArray, dict[int, Failure]]:
+        n, most = len(samples), self.at_once or max(len(samples), 1)
+        values, failures = np.full(n, np.nan), dict[int, Failure]()
+        for first in range(0, n, most):
+            rows = range(first, min(n, first + most))
+            got = self._of([samples[row] for row in rows])
+            if isinstance(got, Failure) and len(rows) > 1:
+                # One of them is at fault; alone, each shows whether it is.
+                for row in rows:
+                    alone = self._of([samples[row]])
+                    if isinstance(alone, Failure):
+                        failures[row] = alone
+                    else:
+                        values[row] = alone[0]
+            elif isinstance(got, Failure):
+                failures[first] = got
+            else:
+                values[first : first + len(rows)] = got
+        return values, failures
+
+    def _of(self, samples: list[torch.Tensor]) -> FloatArray | Failure:
+        try:
+            with torch.no_grad():
+                reply = self.function(torch.stack(samples))
+            host = reply.detach().cpu().double().numpy() if isinstance(reply, torch.Tensor) else reply
+            values = np.asarray(host, np.float64)
+        except Exception as error:  # noqa: BLE001 - whatever a user's function raises is that sample's failure, with its cause
+            return Failure.of(error)
+        if values.shape != (len(samples),):
+            raise VerifierError(
+                explain(
+                    f"The reward {self.name!r} returned another shape than one number for each sample.",
+                    got=f"{list(values.shape)} for {len(samples)} samples of {list(samples[0].shape)}",
+                    expected=f"[{len(samples)}]",
+                    remedy="Reduce over all axes but the first, and keep that one even for a single sample.",
+                )
+            )
+        return values
+
+
+def reward(
+    function: RewardFunction,
+    *,
+    partial: bool = True,
+    low: float = -np.inf,
+    high: float = np.inf,
+    log_map: LogMap | str = LogMap.RAW,
+    name: str | None = None,
+    at_once: int | None = None,
+) -> Reward:
+    """A verifier that calls `function` on decoded samples.
+
+    Args:
+        partial: whether predicted samples of members under way are judged too, as values of the prefix; else finished ones, as outcomes.
+        low, high: the range; a score outside it is an error. log_map: how a score becomes nats.
+        name: for messages; by default the function's own.
+        at_once: the most samples of one call; None for no limit.
+    """
+    spec = ScoreSpec(
+        kind=ScoreKind.PREFIX_VALUE if partial else ScoreKind.OUTCOME,
+        partial=partial,
+        low=low,
+        high=high,
+        log_map=LogMap(log_map),
+    )
+    called: str = name or getattr(function, "__name__", "") or type(function).__name__
+    return Reward(function, called, spec, at_once)

@@ -1,0 +1,147 @@
+"""One solver step of many samples: asks the network, moves, and asks again where the samples have come to.
+
+A `Stepper` holds what all samples share and changes nothing. It counts what it asks, and names a sample whose numbers are no longer finite:
+that sample is lost and the others go on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from outthink.core.errors import Failure, Incompatible, explain
+from outthink.diffusion.latents import Latents
+from outthink.diffusion.levels import Grid, Level
+from outthink.diffusion.network import Condition, Network, rows
+from outthink.diffusion.solvers.solver import Here, Past, Solver
+from outthink.diffusion.tensors import noise, scaled, working_type
+from outthink.numerics.types import IntArray, SeedArray
+
+_STEP = 2
+"""What a slot's seed is used for within a call: see `outthink.diffusion.moves` for the other uses."""
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """n samples one level on.
+
+    Attributes:
+        states: the samples. A lost one holds what the step made of it.
+        asked: how many samples the network was asked about, over all calls.
+        failures: row to failure.
+    """
+
+    states: Latents
+    asked: int
+    failures: dict[int, Failure]
+
+
+class Stepper:
+    """Moves samples of one kind down one grid with one solver."""
+
+    def __init__(self, network: Network, grid: Grid, solver: Solver, like: torch.Tensor, condition: Condition) -> None:
+        self.network, self.grid, self.solver = network, grid, solver
+        self._like, self._condition = like, condition
+
+    def step(self, states: Latents, seeds: SeedArray, number: int = 0, start: Level | None = None) -> Stepped:
+        """One step of n samples, none of them at the last level.
+
+        Args:
+            number: of the step within a call, so that steps of one call do not share noise.
+            start: levels [n] that the samples stand at, in place of those that their numbers name; they remember nothing afterwards.
+        """
+        here_level = self.grid.at(states.level) if start is None else start
+        asked = int((~states.asked).sum())
+        states = self.predicted(states, here_level)
+
+        def ask(x: torch.Tensor, level: Level) -> torch.Tensor:
+            nonlocal asked
+            asked += len(x)
+            return self.data(x, level)
+
+        x = states.x.to(working_type(states.x))
+        here = Here(x, states.data.to(x.dtype), here_level, self.grid.at(states.level + 1), self._past(states), ask)
+        move = self.solver.move(here)
+        moved = move.mean
+        if move.deviation.any():
+            moved = moved + scaled(move.deviation, noise(seeds, _STEP + (number << 8), x.shape[1:], x))
+        after = self._remembering(states, moved)
+        going_on = np.flatnonzero(after.level < self.grid.steps)
+        if len(going_on) == len(states):
+            after = self._settled(after, moved, here)
+        elif len(going_on):
+            # Those that have just finished are not asked about.
+            on = torch.as_tensor(going_on).to(x.device)
+            after = after.put(going_on, self._settled(after.take(going_on), moved[on], here.take(going_on)))
+        if start is not None:
+            after = replace(after, known=np.zeros(len(after), np.int64))
+        return Stepped(after, (asked + len(going_on)) * self.network.evaluations, self._lost(after))
+
+    def predicted(self, states: Latents, level: Level | None = None) -> Latents:
+        """The same samples, each with its prediction; those without one are asked about, at `level` [n] or where their numbers say."""
+        at = np.flatnonzero(~states.asked)
+        if len(at) == 0:
+            return states
+        part = states.take(at)
+        where = self.grid.at(part.level) if level is None else level.take(at)
+        data = self.data(part.x.to(working_type(part.x)), where).to(states.x.dtype)
+        known = replace(part, data=data, asked=np.ones(len(at), bool))
+        return known if len(at) == len(states) else states.put(at, known)
+
+    def data(self, x: torch.Tensor, level: Level) -> torch.Tensor:
+        """The network's prediction, [n, ...]. Raises `Incompatible` for one of another shape."""
+        data = self.network.data(x.to(self._like.dtype), level, rows(self._condition, np.zeros(len(x), np.int64)))
+        if data.shape != x.shape:
+            raise Incompatible(
+                explain(
+                    "The network's prediction has another shape than its samples.",
+                    got=f"{list(data.shape)} for samples of {list(x.shape)}",
+                    expected=f"{list(x.shape)}",
+                    remedy="Let the network return one prediction of the sample's own shape; learned variances are cut off first.",
+                )
+            )
+        return data
+
+    def _settled(self, after: Latents, moved: torch.Tensor, here: Here) -> Latents:
+        """The samples with the prediction where they have come to, corrected by it if the solver does that."""
+        data = self.data(moved, here.next)
+        x = self.solver.settle(moved, data, here)
+        type_ = after.x.dtype
+        return replace(after, x=x.to(type_), data=data.to(type_), asked=np.ones(len(after), bool))
+
+    def _remembering(self, states: Latents, moved: torch.Tensor) -> Latents:
+        """The samples one level on, with their last prediction remembered."""
+        h = self.solver.remembers
+        x = moved.to(states.x.dtype)
+        if h:
+            past = torch.cat([states.data[:, None], states.past[:, : h - 1]], dim=1)
+            where = np.concatenate([states.level[:, None], states.past_level[:, : h - 1]], axis=1)
+            states = replace(states, past=past, past_level=where, known=np.minimum(states.known + 1, h))
+        level: IntArray = states.level + 1
+        return replace(states, x=x, data=x, level=level, asked=level == self.grid.steps)
+
+    def _past(self, states: Latents) -> Past:
+        h = self.solver.remembers
+        levels = tuple(self.grid.at(states.past_level[:, i]) for i in range(h))
+        return Past(tuple(states.past[:, i].to(working_type(states.x)) for i in range(h)), levels, states.known)
+
+    def _lost(self, states: Latents) -> dict[int, Failure]:
+        finite = torch.isfinite(states.x) & torch.isfinite(states.data)
+        if bool(finite.all()):
+            return {}
+        bad = np.flatnonzero(~finite.reshape(len(states), -1).all(dim=1).cpu().numpy())
+        sigma = self.grid.at(states.level).sigma
+        return {
+            row: Failure(
+                "NotFinite",
+                explain(
+                    "The network's prediction is not finite.",
+                    got=f"nan or inf on the way to level {int(states.level[row])} (sigma = {sigma[row]:.4g})",
+                    expected="finite numbers",
+                    remedy="Use float32 instead of half precision, more steps, or less noise near the ends.",
+                ),
+            )
+            for row in bad.tolist()
+        }
