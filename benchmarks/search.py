@@ -5,7 +5,7 @@
 Methods that only select (greedy, votes, best-of-n, adaptive) read one stored pool of 64 samples a problem and seed; methods that look at
 partial answers run at the size of 4, 8, 16 and 32 samples. Two verifiers: the trained head ("head": what can be had) and the exact oracle
 ("oracle": what a perfect verifier would be worth). Prints its estimate first, works on many problems at once, is resumable (Ctrl-C or a
-kill loses only what is under way), and leaves outcomes.jsonl, tables.md and curves.svg in its folder. `--quick` takes about five minutes.
+kill loses only what is under way), and leaves outcomes.jsonl, tables.md and curves-*.svg in its folder. `--quick` takes about five minutes.
 
 "k times less" is the cost at which the baseline reaches a level over the cost at which the method does, at the levels that quarter the
 baseline's range, with a paired bootstrap over problems; 0 means that the level was never reached.

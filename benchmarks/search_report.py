@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
+from search_picture import curves
 
 from outthink.bench import Outcome, Question, curve_of
 from outthink.numerics import bootstrap_percentile, ratio_at_levels
@@ -34,7 +35,23 @@ def report(outcomes: Sequence[Outcome], questions: Sequence[Question], folder: P
     lines += adaptive_share(outcomes, ids)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "tables.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    for verifier in ("head", "oracle"):
+        drawn = lines_of(outcomes, ids, verifier)
+        if drawn:
+            (folder / f"curves-{verifier}.svg").write_text(
+                curves(f"Solved against cost, verifier: {verifier}", drawn), "utf-8"
+            )
     console.print("\n".join(lines), soft_wrap=True)
+
+
+def lines_of(outcomes: Sequence[Outcome], ids: Sequence[str], verifier: str) -> dict[str, list[tuple[float, float]]]:
+    """Points of each method's line under one verifier, and of the vote."""
+    found = {}
+    for method, sizes in whole(outcomes, ids).items():
+        if method == "vote" or method.endswith(f"/{verifier}"):
+            curve = curve_of(outcomes, method, sizes, ids)
+            found[method.partition("/")[0]] = list(zip(curve.cost.mean(axis=0), curve.value.mean(axis=0), strict=True))
+    return found
 
 
 def whole(outcomes: Sequence[Outcome], ids: Sequence[str]) -> dict[str, list[int]]:
