@@ -5,12 +5,13 @@ verifier of any function of samples; `schedules.read` takes the levels from a sc
 """
 
 from outthink.diffusion.conversions import Prediction
+from outthink.diffusion.gradient_guided import GradientGuided
 from outthink.diffusion.levels import Grid, Level
 from outthink.diffusion.mixtures import Mixture
 from outthink.diffusion.network import Guided, Network, OnPath, Plain, Thresholded, preconditioned
-from outthink.diffusion.paths import Flow, Path, Trigonometric, VarianceExploding, VariancePreserving
+from outthink.diffusion.paths import Flow, LinearSignal, Path, Trigonometric, VarianceExploding, VariancePreserving
 from outthink.diffusion.process import DenoisingProcess
-from outthink.diffusion.rewards import Reward, reward
+from outthink.diffusion.rewards import Differentiable, Reward, differentiable, reward, set_reward
 from outthink.diffusion.schedules import Schedule
 from outthink.diffusion.solvers import (
     Ancestral,
@@ -18,6 +19,7 @@ from outthink.diffusion.solvers import (
     DpmSolver,
     Euler,
     FlowEuler,
+    FlowHeun,
     FlowSde,
     Heun,
     SdeDpmSolver,
@@ -29,15 +31,19 @@ __all__ = [
     "Ancestral",
     "Ddim",
     "DenoisingProcess",
+    "Differentiable",
     "DpmSolver",
     "Euler",
     "Flow",
     "FlowEuler",
+    "FlowHeun",
     "FlowSde",
+    "GradientGuided",
     "Grid",
     "Guided",
     "Heun",
     "Level",
+    "LinearSignal",
     "Mixture",
     "Network",
     "OnPath",
@@ -53,6 +59,8 @@ __all__ = [
     "UniPc",
     "VarianceExploding",
     "VariancePreserving",
+    "differentiable",
     "preconditioned",
     "reward",
+    "set_reward",
 ]

@@ -32,9 +32,17 @@ class Claims:
 
     def steps(self, states: Latents, wanted: IntArray, allowance: Allowance) -> IntArray:
         """Steps granted to each slot, [n]: as many of those wanted as fit; `REFUSED` for none, 0 where none were wanted."""
-        granted = np.zeros(len(states), np.int64)
-        for i in np.flatnonzero(wanted > 0).tolist():
-            reach = self._opening(states)[i] + np.cumsum(self.of_level[states.level[i] :][: int(wanted[i])])
+        granted, opening = np.zeros(len(states), np.int64), self._opening(states)
+        at = np.flatnonzero(wanted > 0)
+        if len(at) > 1 and _alike(opening[at]) and _alike(states.level[at]) and _alike(wanted[at]):
+            i = at[0]
+            reach = opening[i] + np.cumsum(self.of_level[states.level[i] :][: int(wanted[i])])
+            most, least = int(reach[-1]), int(reach[0])
+            each = allowance.claim_each(len(at), fixed=Cost(calls=1), unit=self._unit, most=most, least=least)
+            granted[at] = [REFUSED if got is None else int((reach <= got).sum()) for got in each]
+            return granted
+        for i in at.tolist():
+            reach = opening[i] + np.cumsum(self.of_level[states.level[i] :][: int(wanted[i])])
             got = self._claim(int(reach[-1]), int(reach[0]), allowance)
             granted[i] = REFUSED if got is None else int((reach <= got).sum())
         return granted
@@ -51,3 +59,7 @@ class Claims:
 
     def _claim(self, most: int, least: int, allowance: Allowance) -> int | None:
         return allowance.claim(fixed=Cost(calls=1), unit=self._unit, most=most, least=least)
+
+
+def _alike(column: IntArray) -> bool:
+    return bool((column == column[0]).all())

@@ -124,7 +124,7 @@ def _rates(level: Level) -> tuple[FloatArray, FloatArray]:
                 "These levels come from a table and have no rates, which velocity in the path's clock needs.",
                 got="a table of coefficients",
                 expected="a path",
-                remedy="Use Grid.on(path, times), or a solver that needs no rates (ddim, heun, dpm-solver, unipc).",
+                remedy="Use grid.placed() or Grid.on(path, times), or a solver that needs no rates (ddim, heun, dpm-solver, unipc).",
             )
         )
     return level.alpha_rate, level.sigma_rate

@@ -26,6 +26,7 @@ class Latents:
         data: predicted data at `x`, [n, ...]; at the last level the sample itself.
         asked: whether `data` holds the prediction at `x`, [n].
         level: number of the level, [n]: steps taken from the noisiest.
+        slopes: velocity and score at `x`, where the network says them itself, [n, 2, ...]; [n, 0, ...] where they follow from `data`.
         past: earlier predictions, newest first, [n, h, ...]; past_level: where they were made, [n, h]; known: how many are held, [n].
     """
 
@@ -33,6 +34,7 @@ class Latents:
     data: torch.Tensor
     asked: BoolArray
     level: IntArray
+    slopes: torch.Tensor
     past: torch.Tensor
     past_level: IntArray
     known: IntArray
@@ -41,14 +43,12 @@ class Latents:
         return len(self.level)
 
     @classmethod
-    def fresh(cls, x: torch.Tensor, remembers: int) -> Latents:
-        """Samples at the noisiest level, of which nothing is known."""
-        n = len(x)
-        past = x.new_zeros((n, remembers, *x.shape[1:]))
-        nothing = np.zeros((n, remembers), np.int64)
-        return cls(
-            x, torch.zeros_like(x), np.zeros(n, bool), np.zeros(n, np.int64), past, nothing, np.zeros(n, np.int64)
-        )
+    def fresh(cls, x: torch.Tensor, remembers: int, slopes: int = 0) -> Latents:
+        """Samples at the first level, of which nothing is known. `slopes`: how many the network says itself."""
+        n, shape = len(x), x.shape[1:]
+        past, said = x.new_zeros((n, remembers, *shape)), x.new_zeros((n, slopes, *shape))
+        nothing, zeros = np.zeros((n, remembers), np.int64), np.zeros(n, np.int64)
+        return cls(x, torch.zeros_like(x), np.zeros(n, bool), zeros, said, past, nothing, zeros)
 
     def take(self, index: IntArray) -> Latents:
         """The samples at `index`, [m]; the same ones in the same order are not copied."""
@@ -61,6 +61,7 @@ class Latents:
             self.data[on],
             self.asked[at],
             self.level[at],
+            self.slopes[on],
             self.past[on],
             self.past_level[at],
             self.known[at],
@@ -87,6 +88,7 @@ class Latents:
             tensor(self.data, rows.data),
             array(self.asked, rows.asked),
             array(self.level, rows.level),
+            tensor(self.slopes, rows.slopes),
             tensor(self.past, rows.past),
             array(self.past_level, rows.past_level),
             array(self.known, rows.known),
@@ -100,7 +102,7 @@ class Latents:
     @property
     def size(self) -> int:
         """Bytes that the tensors take."""
-        return sum(t.numel() * t.element_size() for t in (self.x, self.data, self.past))
+        return sum(t.numel() * t.element_size() for t in (self.x, self.data, self.slopes, self.past))
 
 
 def joined(parts: Sequence[Latents]) -> Latents:
@@ -112,6 +114,7 @@ def joined(parts: Sequence[Latents]) -> Latents:
         torch.cat([p.data for p in parts]),
         np.concatenate([p.asked for p in parts]),
         np.concatenate([p.level for p in parts]),
+        torch.cat([p.slopes for p in parts]),
         torch.cat([p.past for p in parts]),
         np.concatenate([p.past_level for p in parts]),
         np.concatenate([p.known for p in parts]),
@@ -126,6 +129,7 @@ class SavedLatents(Rows):
     data: FloatArray
     asked: BoolArray
     level: IntArray
+    slopes: FloatArray
     past: FloatArray
     past_level: IntArray
     remembered: IntArray
@@ -138,6 +142,7 @@ class SavedLatents(Rows):
             _host(latents.data),
             latents.asked,
             latents.level,
+            _host(latents.slopes),
             _host(latents.past),
             latents.past_level,
             latents.known,
@@ -150,6 +155,7 @@ class SavedLatents(Rows):
             _device(self.data, like),
             self.asked,
             self.level,
+            _device(self.slopes, like),
             _device(self.past, like),
             self.past_level,
             self.remembered,

@@ -18,8 +18,8 @@ from typing import Self
 
 import numpy as np
 
-from outthink.core.errors import SettingsError, explain
-from outthink.diffusion.paths import Path
+from outthink.core.errors import Incompatible, SettingsError, explain
+from outthink.diffusion.paths import Flow, Path, Trigonometric, VarianceExploding
 from outthink.numerics.types import FloatArray, IntArray
 
 NO_SIGNAL = 1e-9
@@ -135,6 +135,41 @@ class Grid:
     ) -> Grid:
         """Levels of which only the coefficients are known, [steps + 1] each."""
         return cls(Level.of_table(alpha, sigma, model_time), fine=fine)
+
+    def placed(self) -> Grid:
+        """The same levels with a clock and rates, which velocities and `FlowSde` need: those of the path that the table lies on.
+
+        A table with alpha^2 + sigma^2 = 1 is put on `Trigonometric`, one with alpha + sigma = 1 on `Flow`, one with alpha = 1 on
+        `VarianceExploding`; what the network is told stays. Levels that lie on a path already are returned as they are. Raises
+        `Incompatible` for any other table.
+        """
+        if self.path is not None:
+            return self
+        path = self._own_path()
+        time = path.time_of(self.levels.half_log_snr)
+        fine = self.levels if self.fine is None else self.fine
+        clock = path.time_of(fine.half_log_snr)
+        order = np.argsort(clock)
+        point = path.at(time)
+        levels = replace(self.levels, time=time, alpha_rate=point.alpha_rate, sigma_rate=point.sigma_rate)
+        return Grid(levels, path, lambda t: np.interp(t, clock[order], fine.model_time[order]))
+
+    def _own_path(self) -> Path:
+        alpha, sigma = self.levels.alpha, self.levels.sigma
+        if np.abs(alpha**2 + sigma**2 - 1.0).max() < _ON_A_PATH:
+            return Trigonometric()
+        if np.abs(alpha + sigma - 1.0).max() < _ON_A_PATH:
+            return Flow()
+        if np.abs(alpha - 1.0).max() < _ON_A_PATH:
+            return VarianceExploding(largest=float(sigma[0]))
+        raise Incompatible(
+            explain(
+                "These levels lie on no path that is known by its coefficients.",
+                got=f"alpha from {alpha[0]:.4g} to {alpha[-1]:.4g}, sigma from {sigma[0]:.4g} to {sigma[-1]:.4g}",
+                expected="alpha^2 + sigma^2 = 1, alpha + sigma = 1 or alpha = 1 throughout",
+                remedy="Use Grid.on(path, times), or a solver that needs no rates (ddim, heun, dpm-solver, unipc).",
+            )
+        )
 
     @property
     def steps(self) -> int:

@@ -4,13 +4,15 @@
     data = network.data(x, level, condition)
 
 A `Network` converts at the door and counts its evaluations: one a sample, two where guidance needs a second one. `OnPath` lets a model that
-was trained on one path be sampled on another: it is asked at the old level of equal log-SNR with x rescaled, and nothing else changes.
+was trained on one path be sampled on another: it is asked at the old level of equal log-SNR with x rescaled, and nothing else changes. A
+`FieldNetwork` says velocity and score as well, where they do not follow from data: between two data sets.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -36,6 +38,26 @@ class Network(ABC):
     @abstractmethod
     def data(self, x: torch.Tensor, level: Level, condition: Condition) -> torch.Tensor:
         """Predicted data, [n, ...], of samples x [n, ...] at their levels [n]."""
+
+
+@dataclass(frozen=True)
+class Fields:
+    """What a `FieldNetwork` says of n samples, [n, ...] each: predicted data, velocity in the path's clock, gradient of the log density."""
+
+    data: torch.Tensor
+    velocity: torch.Tensor
+    score: torch.Tensor
+
+
+class FieldNetwork(Network):
+    """Says velocity and score itself, in the same evaluation as the data."""
+
+    @abstractmethod
+    def fields(self, x: torch.Tensor, level: Level, condition: Condition) -> Fields:
+        """All that it says of samples x [n, ...] at their levels [n]."""
+
+    def data(self, x: torch.Tensor, level: Level, condition: Condition) -> torch.Tensor:
+        return self.fields(x, level, condition).data
 
 
 class Plain(Network):

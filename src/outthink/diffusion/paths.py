@@ -107,4 +107,17 @@ class Trigonometric(Path):
         return (2.0 / math.pi) * np.arctan(np.exp(-half_log_snr))
 
 
-AnyPath = Flow | VariancePreserving | VarianceExploding | Trigonometric
+class LinearSignal(Path):
+    """alpha = 1 - t, sigma = sqrt(1 - alpha^2): variance-preserving with a signal that grows evenly."""
+
+    def at(self, time: FloatArray) -> Point:
+        alpha, sigma = 1.0 - time, np.sqrt(time * (2.0 - time))
+        with np.errstate(divide="ignore"):
+            # As for every variance-preserving path whose signal does not start level, sigma leaves 0 like a square root.
+            return Point(alpha, sigma, -np.ones_like(time), alpha / sigma)
+
+    def time_of(self, half_log_snr: FloatArray) -> FloatArray:
+        return np.asarray(-np.expm1(-0.5 * np.logaddexp(0.0, -2.0 * half_log_snr)))
+
+
+AnyPath = Flow | VariancePreserving | VarianceExploding | Trigonometric | LinearSignal

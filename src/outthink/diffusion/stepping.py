@@ -14,10 +14,10 @@ import torch
 from outthink.core.errors import Failure, Incompatible, explain
 from outthink.diffusion.latents import Latents
 from outthink.diffusion.levels import Grid, Level
-from outthink.diffusion.network import Condition, Network, rows
-from outthink.diffusion.solvers.solver import Here, Past, Solver
+from outthink.diffusion.network import Condition, FieldNetwork, Network, rows
+from outthink.diffusion.solvers.solver import Here, Move, Past, Solver
 from outthink.diffusion.tensors import noise, scaled, working_type
-from outthink.numerics.types import IntArray, SeedArray
+from outthink.numerics.types import FloatArray, IntArray, SeedArray
 
 _STEP = 2
 """What a slot's seed is used for within a call: see `outthink.diffusion.moves` for the other uses."""
@@ -31,11 +31,13 @@ class Stepped:
         states: the samples. A lost one holds what the step made of it.
         asked: how many samples the network was asked about, over all calls.
         failures: row to failure.
+        log_ratio: what the step adds to each log-weight, [n] nats.
     """
 
     states: Latents
     asked: int
     failures: dict[int, Failure]
+    log_ratio: FloatArray
 
 
 class Stepper:
@@ -44,6 +46,7 @@ class Stepper:
     def __init__(self, network: Network, grid: Grid, solver: Solver, like: torch.Tensor, condition: Condition) -> None:
         self.network, self.grid, self.solver = network, grid, solver
         self._like, self._condition = like, condition
+        self.slopes = 2 if isinstance(network, FieldNetwork) else 0
 
     def step(self, states: Latents, seeds: SeedArray, number: int = 0, start: Level | None = None) -> Stepped:
         """One step of n samples, none of them at the last level.
@@ -62,11 +65,20 @@ class Stepper:
             return self.data(x, level)
 
         x = states.x.to(working_type(states.x))
-        here = Here(x, states.data.to(x.dtype), here_level, self.grid.at(states.level + 1), self._past(states), ask)
+        levels = here_level, self.grid.at(states.level + 1)
+        here = Here(x, states.data.to(x.dtype), *levels, self._past(states), ask)
+        if self.slopes:
+
+            def ask_velocity(x: torch.Tensor, level: Level) -> torch.Tensor:
+                nonlocal asked
+                asked += len(x)
+                return self._said(x, level)[1][:, 0]
+
+            here = replace(here, slopes=states.slopes.to(x.dtype), ask_velocity=ask_velocity)
         move = self.solver.move(here)
-        moved = move.mean
-        if move.deviation.any():
-            moved = moved + scaled(move.deviation, noise(seeds, _STEP + (number << 8), x.shape[1:], x))
+        z = noise(seeds, _STEP + (number << 8), x.shape[1:], x) if move.deviation.any() else torch.zeros_like(x)
+        # A neighbour keeps its law, so only steps down the grid are proposals.
+        moved, ratio = self.drawn(move, z, here) if start is None else drawn(move, z)
         after = self._remembering(states, moved)
         going_on = np.flatnonzero(after.level < self.grid.steps)
         if len(going_on) == len(states):
@@ -77,7 +89,11 @@ class Stepper:
             after = after.put(going_on, self._settled(after.take(going_on), moved[on], here.take(going_on)))
         if start is not None:
             after = replace(after, known=np.zeros(len(after), np.int64))
-        return Stepped(after, (asked + len(going_on)) * self.network.evaluations, self._lost(after))
+        return Stepped(after, (asked + len(going_on)) * self.network.evaluations, self._lost(after), ratio)
+
+    def drawn(self, move: Move, z: torch.Tensor, here: Here) -> tuple[torch.Tensor, FloatArray]:
+        """Where a step with noise z [n, ...] leads, [n, ...], and what it adds to the log-weights, [n]: here from the solver's own law."""
+        return drawn(move, z)
 
     def predicted(self, states: Latents, level: Level | None = None) -> Latents:
         """The same samples, each with its prediction; those without one are asked about, at `level` [n] or where their numbers say."""
@@ -86,30 +102,34 @@ class Stepper:
             return states
         part = states.take(at)
         where = self.grid.at(part.level) if level is None else level.take(at)
-        data = self.data(part.x.to(working_type(part.x)), where).to(states.x.dtype)
-        known = replace(part, data=data, asked=np.ones(len(at), bool))
+        data, slopes = self._said(part.x.to(working_type(part.x)), where)
+        type_ = states.x.dtype
+        known = replace(part, data=data.to(type_), slopes=slopes.to(type_), asked=np.ones(len(at), bool))
         return known if len(at) == len(states) else states.put(at, known)
 
     def data(self, x: torch.Tensor, level: Level) -> torch.Tensor:
         """The network's prediction, [n, ...]. Raises `Incompatible` for one of another shape."""
-        data = self.network.data(x.to(self._like.dtype), level, rows(self._condition, np.zeros(len(x), np.int64)))
-        if data.shape != x.shape:
-            raise Incompatible(
-                explain(
-                    "The network's prediction has another shape than its samples.",
-                    got=f"{list(data.shape)} for samples of {list(x.shape)}",
-                    expected=f"{list(x.shape)}",
-                    remedy="Let the network return one prediction of the sample's own shape; learned variances are cut off first.",
-                )
-            )
-        return data
+        return self._said(x, level)[0]
+
+    def _said(self, x: torch.Tensor, level: Level) -> tuple[torch.Tensor, torch.Tensor]:
+        """Predicted data [n, ...], and velocity and score [n, 2, ...] if the network says them itself, else [n, 0, ...]."""
+        given, condition = x.to(self._like.dtype), rows(self._condition, np.zeros(len(x), np.int64))
+        if isinstance(self.network, FieldNetwork):
+            fields = self.network.fields(given, level, condition)
+            for one in (fields.data, fields.velocity, fields.score):
+                same_shape(one, x)
+            return fields.data, torch.stack([fields.velocity, fields.score], dim=1)
+        data = self.network.data(given, level, condition)
+        same_shape(data, x)
+        return data, data.new_zeros((len(x), 0, *x.shape[1:]))
 
     def _settled(self, after: Latents, moved: torch.Tensor, here: Here) -> Latents:
         """The samples with the prediction where they have come to, corrected by it if the solver does that."""
-        data = self.data(moved, here.next)
+        data, slopes = self._said(moved, here.next)
         x = self.solver.settle(moved, data, here)
         type_ = after.x.dtype
-        return replace(after, x=x.to(type_), data=data.to(type_), asked=np.ones(len(after), bool))
+        said = {"data": data.to(type_), "slopes": slopes.to(type_)}
+        return replace(after, x=x.to(type_), asked=np.ones(len(after), bool), **said)
 
     def _remembering(self, states: Latents, moved: torch.Tensor) -> Latents:
         """The samples one level on, with their last prediction remembered."""
@@ -128,7 +148,12 @@ class Stepper:
         return Past(tuple(states.past[:, i].to(working_type(states.x)) for i in range(h)), levels, states.known)
 
     def _lost(self, states: Latents) -> dict[int, Failure]:
+        # Sums are finite only where everything in them is; they cost a fraction of looking at each number.
+        if not self.slopes and bool(torch.isfinite(states.x.sum() + states.data.sum())):
+            return {}
         finite = torch.isfinite(states.x) & torch.isfinite(states.data)
+        if self.slopes:
+            finite &= torch.isfinite(states.slopes).all(dim=1)
         if bool(finite.all()):
             return {}
         bad = np.flatnonzero(~finite.reshape(len(states), -1).all(dim=1).cpu().numpy())
@@ -145,3 +170,22 @@ class Stepper:
             )
             for row in bad.tolist()
         }
+
+
+def same_shape(said: torch.Tensor, x: torch.Tensor) -> None:
+    """Refuse a prediction of another shape than its samples, by name."""
+    if said.shape != x.shape:
+        raise Incompatible(
+            explain(
+                "The network's prediction has another shape than its samples.",
+                got=f"{list(said.shape)} for samples of {list(x.shape)}",
+                expected=f"{list(x.shape)}",
+                remedy="Let the network return one prediction of the sample's own shape; learned variances are cut off first.",
+            )
+        )
+
+
+def drawn(move: Move, z: torch.Tensor) -> tuple[torch.Tensor, FloatArray]:
+    """A draw from a step's Gaussian, [n, ...], and what the solver says that it adds to the log-weights, [n]."""
+    moved = move.mean + scaled(move.deviation, z) if move.deviation.any() else move.mean
+    return moved, np.zeros(len(moved)) if move.log_ratio is None else move.log_ratio

@@ -5,12 +5,21 @@ Noise is drawn on the host by one counter-based generator and moved, so that a s
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
 
 from outthink.numerics.types import BoolArray, FloatArray, SeedArray
+
+_MANY = 1 << 15
+"""So many numbers take longer to draw than it takes to wake another thread."""
+
+_DRAWERS = min(4, os.cpu_count() or 1)
+
+_DRAWING = ThreadPoolExecutor(_DRAWERS, thread_name_prefix="outthink-noise")
 
 
 def scaled(coefficient: FloatArray, tensor: torch.Tensor) -> torch.Tensor:
@@ -45,7 +54,28 @@ def noise(seeds: SeedArray, purpose: int, shape: Sequence[int], like: torch.Tens
     """
     double = like.dtype == torch.float64
     out = np.empty((len(seeds), *shape), np.float64 if double else np.float32)
-    for row, seed in enumerate(seeds.tolist()):
-        generator = np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, purpose, 0]))
-        generator.standard_normal(out=out[row], dtype=out.dtype)
+
+    def draw(rows: slice) -> None:
+        # One generator is set to each row's place in turn, for making one takes longer than drawing a small row.
+        bits = np.random.Philox(0)
+        generator, key = np.random.Generator(bits), np.zeros(2, np.uint64)
+        counter, rest = np.array([0, 0, purpose, 0], np.uint64), np.zeros(4, np.uint64)
+        for row, seed in zip(out[rows], seeds[rows], strict=True):
+            key[0] = seed
+            bits.state = {
+                "bit_generator": "Philox",
+                "state": {"counter": counter, "key": key},
+                "buffer": rest,
+                "buffer_pos": 4,
+                "has_uint32": 0,
+                "uinteger": 0,
+            }
+            generator.standard_normal(out=row, dtype=out.dtype)
+
+    # Rows are drawn side by side where that pays: nothing depends on the order.
+    parts = min(len(seeds), _DRAWERS) if out.size >= _MANY else 1
+    size = -(-len(seeds) // max(parts, 1)) or 1
+    side_by_side = _DRAWING.map if parts > 1 else map
+    for _ in side_by_side(draw, [slice(at, at + size) for at in range(0, len(seeds), size)]):
+        continue
     return torch.from_numpy(out).to(like.device, working_type(like))

@@ -2,12 +2,12 @@
 
 from outthink.diffusion.solvers.ddim import Ancestral, Ddim
 from outthink.diffusion.solvers.dpm_solver import DpmSolver, SdeDpmSolver
-from outthink.diffusion.solvers.euler import Euler, FlowEuler, Heun
+from outthink.diffusion.solvers.euler import Euler, FlowEuler, FlowHeun, Heun
 from outthink.diffusion.solvers.flow_sde import FlowSde
 from outthink.diffusion.solvers.solver import Here, Move, Past, Solver
 from outthink.diffusion.solvers.unipc import UniPc
 
-AnySolver = Ddim | Ancestral | Euler | Heun | FlowEuler | DpmSolver | SdeDpmSolver | UniPc | FlowSde
+AnySolver = Ddim | Ancestral | Euler | Heun | FlowEuler | FlowHeun | DpmSolver | SdeDpmSolver | UniPc | FlowSde
 
 __all__ = [
     "Ancestral",
@@ -16,6 +16,7 @@ __all__ = [
     "DpmSolver",
     "Euler",
     "FlowEuler",
+    "FlowHeun",
     "FlowSde",
     "Here",
     "Heun",

@@ -2,7 +2,7 @@
 
 `euler` moves x / alpha along sigma / alpha with slope e, which is DDIM without noise by other means. `heun` averages the slopes of both
 ends: second order for two evaluations a step (Karras et al. 2022, algorithm 1). `flow-euler` moves x along the path's clock with its
-velocity; for a flow it is the same map again, for others another first-order one.
+velocity; for a flow it is the same map again, for others another first-order one. `flow-heun` averages the velocities of both ends.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from outthink.core.errors import Incompatible, explain
-from outthink.diffusion.conversions import noise_from_data, velocity_from_data
+from outthink.diffusion.conversions import noise_from_data
 from outthink.diffusion.levels import NO_SIGNAL
 from outthink.diffusion.solvers.solver import Here, Move, Solver
 from outthink.diffusion.tensors import chosen, scaled
@@ -52,9 +52,29 @@ class Heun(Solver):
 class FlowEuler(Solver):
     """First order along the path's own clock with its velocity. Needs a grid on a path."""
 
+    along_slopes: ClassVar[bool] = True
+
     def move(self, here: Here) -> Move:
-        velocity = velocity_from_data(here.data, here.x, here.level)
-        return Move(here.x + scaled(here.next.time - here.level.time, velocity), np.zeros(len(here.level)))
+        return Move(here.x + scaled(here.next.time - here.level.time, here.velocity), np.zeros(len(here.level)))
+
+
+class FlowHeun(Solver):
+    """Second order along the path's own clock; the last step, into clean data, is an Euler step. Needs a grid on a path."""
+
+    between: ClassVar[int] = 1
+    along_slopes: ClassVar[bool] = True
+
+    def move(self, here: Here) -> Move:
+        length = here.next.time - here.level.time
+        slope = here.velocity
+        x = here.x + scaled(length, slope)
+        noisy = np.flatnonzero(here.next.sigma > 0)
+        if len(noisy):
+            at = torch.as_tensor(noisy).to(x.device)
+            mean = slope.clone()
+            mean[at] = 0.5 * (slope[at] + here.velocity_at(x[at], here.next.take(noisy)))
+            x = here.x + scaled(length, mean)
+        return Move(x, np.zeros(len(here.level)))
 
 
 def _along(here: Here, slope: torch.Tensor) -> torch.Tensor:

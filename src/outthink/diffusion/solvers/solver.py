@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from outthink.core.settings import Tagged
-from outthink.diffusion.conversions import noise_from_data
+from outthink.diffusion.conversions import noise_from_data, score_from_data, velocity_from_data
 from outthink.diffusion.levels import Level
 from outthink.diffusion.tensors import scaled
 from outthink.numerics.types import BoolArray, FloatArray, IntArray
@@ -62,6 +62,8 @@ class Here:
         x: samples, [n, ...]. data: predicted data there, [n, ...].
         level, next: their levels, and those of the step's end.
         past: what they remember. ask: the network, for solvers that evaluate between.
+        slopes: velocity and score there as the network says them itself, [n, 2, ...]; None where they follow from `data`.
+        ask_velocity: the same network, asked for its velocity; None where that follows from `data`.
     """
 
     x: torch.Tensor
@@ -70,17 +72,36 @@ class Here:
     next: Level
     past: Past
     ask: Ask
+    slopes: torch.Tensor | None = None
+    ask_velocity: Ask | None = None
 
     def take(self, index: IntArray) -> Here:
         """The samples at `index`, [m]."""
         on = torch.as_tensor(index).to(self.x.device)
         levels = self.level.take(index), self.next.take(index)
-        return Here(self.x[on], self.data[on], *levels, self.past.take(index), self.ask)
+        slopes = None if self.slopes is None else self.slopes[on]
+        return Here(self.x[on], self.data[on], *levels, self.past.take(index), self.ask, slopes, self.ask_velocity)
 
     @property
     def noise(self) -> torch.Tensor:
         """Predicted noise, [n, ...]."""
         return noise_from_data(self.data, self.x, self.level)
+
+    @property
+    def velocity(self) -> torch.Tensor:
+        """Of the flow in the path's clock, [n, ...]."""
+        return velocity_from_data(self.data, self.x, self.level) if self.slopes is None else self.slopes[:, 0]
+
+    @property
+    def score(self) -> torch.Tensor:
+        """Gradient of the log density of x, [n, ...]."""
+        return score_from_data(self.data, self.x, self.level) if self.slopes is None else self.slopes[:, 1]
+
+    def velocity_at(self, x: torch.Tensor, level: Level) -> torch.Tensor:
+        """The velocity at m other places, [m, ...]: the network is asked."""
+        if self.ask_velocity is not None:
+            return self.ask_velocity(x, level)
+        return velocity_from_data(self.ask(x, level), x, level)
 
     @property
     def gap(self) -> FloatArray:
@@ -90,10 +111,14 @@ class Here:
 
 @dataclass(frozen=True)
 class Move:
-    """A Gaussian step: mean [n, ...] and deviation [n] in every direction."""
+    """A Gaussian step: mean [n, ...] and deviation [n] in every direction.
+
+    `log_ratio`: what the step adds to each sample's log-weight, [n] nats; None where samples are drawn from what they aim at.
+    """
 
     mean: torch.Tensor
     deviation: FloatArray
+    log_ratio: FloatArray | None = None
 
 
 class Solver(Tagged):
@@ -101,10 +126,12 @@ class Solver(Tagged):
 
     `remembers`: how many earlier predictions it uses.
     `between`: evaluations between the ends of a step, besides the one at its end.
+    `along_slopes`: it asks for velocity and score alone, so that it can follow paths between any two ends and not only into noise.
     """
 
     remembers: ClassVar[int] = 0
     between: ClassVar[int] = 0
+    along_slopes: ClassVar[bool] = False
 
     @property
     def stochastic(self) -> bool:

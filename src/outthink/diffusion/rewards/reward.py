@@ -53,7 +53,7 @@ class Reward(Verifier):
         for first in range(0, n, most):
             rows = range(first, min(n, first + most))
             got = self._of([samples[row] for row in rows])
-            if isinstance(got, Failure) and len(rows) > 1:
+            if isinstance(got, Failure) and len(rows) > 1 and not self.what.relative:
                 # One of them is at fault; alone, each shows whether it is.
                 for row in rows:
                     alone = self._of([samples[row]])
@@ -62,7 +62,7 @@ class Reward(Verifier):
                     else:
                         values[row] = alone[0]
             elif isinstance(got, Failure):
-                failures[first] = got
+                failures |= dict.fromkeys(rows, got)
             else:
                 values[first : first + len(rows)] = got
         return values, failures
@@ -76,14 +76,7 @@ class Reward(Verifier):
         except Exception as error:  # noqa: BLE001 - whatever a user's function raises is that sample's failure, with its cause
             return Failure.of(error)
         if values.shape != (len(samples),):
-            raise VerifierError(
-                explain(
-                    f"The reward {self.name!r} returned another shape than one number for each sample.",
-                    got=f"{list(values.shape)} for {len(samples)} samples of {list(samples[0].shape)}",
-                    expected=f"[{len(samples)}]",
-                    remedy="Reduce over all axes but the first, and keep that one even for a single sample.",
-                )
-            )
+            raise wrong_shape(self.name, list(values.shape), len(samples), list(samples[0].shape))
         return values
 
 
@@ -105,12 +98,54 @@ def reward(
         name: for messages; by default the function's own.
         at_once: the most samples of one call; None for no limit.
     """
-    spec = ScoreSpec(
+    spec = spec_of(partial=partial, low=low, high=high, log_map=log_map)
+    return Reward(function, name_of(function, name), spec, at_once)
+
+
+def set_reward(
+    function: RewardFunction,
+    *,
+    partial: bool = True,
+    low: float = -np.inf,
+    high: float = np.inf,
+    name: str | None = None,
+) -> Reward:
+    """A verifier whose `function` sees all samples of a call together, [n, ...], and rates each by what it adds to the set, [n].
+
+    Its scores compare the samples of one call only (`ScoreSpec.relative`), so methods that keep scores from call to call refuse it. Where
+    it raises, all samples of the call fail, for none of them can be rated alone.
+    """
+    spec = spec_of(partial=partial, low=low, high=high, log_map=LogMap.RAW, relative=True)
+    return Reward(function, name_of(function, name), spec, None)
+
+
+def spec_of(
+    *, partial: bool, low: float, high: float, log_map: LogMap | str = LogMap.RAW, relative: bool = False
+) -> ScoreSpec:
+    """What the scores of a reward are; arguments as of `reward`."""
+    return ScoreSpec(
         kind=ScoreKind.PREFIX_VALUE if partial else ScoreKind.OUTCOME,
         partial=partial,
         low=low,
         high=high,
         log_map=LogMap(log_map),
+        relative=relative,
     )
+
+
+def name_of(function: RewardFunction, name: str | None) -> str:
+    """What a function is called in messages."""
     called: str = name or getattr(function, "__name__", "") or type(function).__name__
-    return Reward(function, called, spec, at_once)
+    return called
+
+
+def wrong_shape(name: str, got: list[int], n: int, sample: list[int]) -> VerifierError:
+    """The error of a reward that returns no number for each sample."""
+    return VerifierError(
+        explain(
+            f"The reward {name!r} returned another shape than one number for each sample.",
+            got=f"{got} for {n} samples of {sample}",
+            expected=f"[{n}]",
+            remedy="Reduce over all axes but the first, and keep that one even for a single sample.",
+        )
+    )

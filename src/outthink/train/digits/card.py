@@ -1,0 +1,111 @@
+"""The model cards: what a model is, how it was made, and how good it is, measured on the weights as they are read."""
+
+from __future__ import annotations
+
+import torch
+
+from outthink.diffusion.laboratory import Classifier, frechet_distance
+from outthink.train.digits.images import Images
+from outthink.train.digits.measuring import STEPS, Measured
+from outthink.train.digits.settings import Training
+
+_PREDICTS = {
+    "diffusion": "v on the trigonometric path alpha = cos(pi t / 2), sigma = sin(pi t / 2)",
+    "flow": "e - x0 on the flow alpha = 1 - t, sigma = t",
+}
+
+
+def model_card(
+    settings: Training,
+    name: str,
+    images: Images,
+    judge: Classifier,
+    measured: Measured,
+    *,
+    took: str,
+    size: int,
+    each: int,
+) -> str:
+    """The card of a diffusion or flow model, in Markdown.
+
+    Args:
+        took: what the training took. size: parameters. each: samples a class that it was measured with.
+    """
+    d, side = settings.denoising, settings.side
+    tokens = (side // d.patch) ** 2
+    mixed = f", mixed across ({d.across} inner numbers) and within" if tokens > 1 else ""
+    floor = frechet_distance(images.held_images, judge=judge)
+    return f"""# {name}
+
+A class-conditional model of handwritten digits, {side} x {side} pixels in [-1, 1], for the study of search. It predicts
+{_PREDICTS[name.split("-")[-1]]},
+and is told the time t and a class, 0 to 9, or 10 for none. {tokens} token{"s" * (tokens > 1)} of width {d.width}, {d.layers} layers{mixed};
+{size:,} parameters, kept in half precision. Licence Apache-2.0.
+
+## How it was made
+
+`{command(settings)}`: {d.steps:,} steps of {d.batch} images, averaged weights; {took}, one thread.
+Data: {images.source}; {len(images.labels):,} trained on, {len(images.held_labels):,} held out by the seed.
+{d.nothing:.0%} of the images were shown without their class.
+
+## How good it is
+
+{each} samples of each class by {STEPS} steps of `Ancestral`, without guidance; the classifier is right on {judge.accuracy:.1%} of the
+held-out images.
+
+| | |
+|---|---|
+| samples that the classifier takes for the class asked for | {measured.right:.1%} (worst class {measured.worst:.1%}) |
+| Fréchet distance from the images trained on, {10 * each:,} samples | {measured.distance:.2f} |
+| the same of the {len(images.held_labels):,} held-out images | {floor:.2f} |
+| mean square error on images trained on, held out | {measured.loss:.3f}, {measured.held_loss:.3f} |
+| median distance from the nearest image trained on, a pixel | {measured.copies:.3f} |
+| the same of held-out images | {measured.held_copies:.3f} |
+| evaluations a second in batches of 1,000, one thread | {measured.speed:,.0f} |
+
+A Fréchet distance is larger for fewer samples, so the two rows compare only roughly. Samples nearer to the images trained on than held-out
+ones are would be copies. Ten samples of each class stand in `{name}.png`, written beside this card by the training.
+"""
+
+
+def classifier_card(settings: Training, name: str, images: Images, judge: Classifier, *, took: str, size: int) -> str:
+    """The card of the classifier, in Markdown; arguments as of `model_card`."""
+    c = settings.classifying
+    rows = "\n".join(f"| {noise:g} | {_accuracy(judge, images, noise):.1%} |" for noise in (0.0, 0.2, 0.5, 1.0))
+    side, channels = settings.side, f"{c.channels} and {2 * c.channels} channels"
+    return f"""# {name}
+
+A classifier of handwritten digits, {side} x {side} pixels in [-1, 1]: a reward, and {c.features} features for a Fréchet distance.
+Two convolutions ({channels}) and two linear maps, smooth throughout; {size:,} parameters, kept in half precision.
+The file also holds mean and covariance of its features on the images that the models were trained on. Licence Apache-2.0.
+
+## How it was made
+
+`{command(settings)}`: {c.steps:,} steps of {c.batch} images with noise of a deviation up to {c.noise:g}; {took}, one thread.
+Data: {images.source}; {len(images.labels):,} trained on, {len(images.held_labels):,} held out by the seed.
+
+## How good it is
+
+| deviation of noise on held-out images | accuracy |
+|---|---|
+{rows}
+
+It was trained on digits and noisy digits alone: what is no digit gets a class too, often with much confidence. A search that is given
+this reward and nothing else finds such images; report a second figure beside it.
+"""
+
+
+def command(settings: Training) -> str:
+    """The command that makes the same again."""
+    mnist = settings.data == "mnist"
+    whole = Training.of_mnist() if mnist else Training()
+    share = settings.denoising.steps / whole.denoising.steps
+    fewer = "" if share == 1.0 else f" --share {share:g}"
+    return f"outthink train digits --seed {settings.seed}{' --data mnist --folder FOLDER' if mnist else ''}{fewer}"
+
+
+def _accuracy(judge: Classifier, images: Images, noise: float) -> float:
+    generator = torch.Generator().manual_seed(0)
+    x = images.held_images
+    noisy = x + noise * torch.randn(x.shape, generator=generator)
+    return float((judge.predicted(noisy) == images.held_labels).float().mean())

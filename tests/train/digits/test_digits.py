@@ -1,0 +1,139 @@
+"""Training of the image laboratory: the data, a few steps that repeat themselves, and everything that the command writes."""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="torch is not installed: pip install 'outthink[train]'")
+
+import torch
+from click.testing import CliRunner
+
+from outthink.cli.train_digits import digits
+from outthink.core import InputError, Key, SettingsError
+from outthink.diffusion.laboratory import DenoiserShape, classifier, load
+from outthink.train.digits import Denoising, Training
+from outthink.train.digits.images import read, shifted
+
+
+def idx(path: Path, table: np.ndarray[Any, Any], magic: int) -> None:
+    head = np.array([magic, *table.shape], ">i4").tobytes()
+    path.write_bytes(gzip.compress(head + table.astype(np.uint8).tobytes()))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Forty images of 28 x 28 in the format of MNIST."""
+    rng = np.random.default_rng(0)
+    where = tmp_path / "idx"
+    where.mkdir()
+    idx(where / "mnist-t10k-images-idx3-ubyte.gz", rng.integers(0, 256, (40, 28, 28)), 2051)
+    idx(where / "mnist-t10k-labels-idx1-ubyte.gz", np.arange(40) % 10, 2049)
+    return where
+
+
+def test_images_of_idx_files(folder: Path) -> None:
+    images = read("mnist", folder, held_out=0.25, key=Key(1))
+    assert images.images.shape == (30, 1, 28, 28)
+    assert images.held_labels.shape == (10,)
+    assert -1.0 <= float(images.images.min()) < -0.99
+    assert 0.99 < float(images.images.max()) <= 1.0
+    assert "t10k (40 images)" in images.source
+    together = sorted(torch.cat([images.labels, images.held_labels]).tolist())
+    assert together == sorted((np.arange(40) % 10).tolist())
+    again = read("mnist", folder, held_out=0.25, key=Key(2))
+    assert not torch.equal(again.held_images, images.held_images)
+
+
+def test_what_is_no_idx_file_is_named(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--folder"):
+        read("mnist", None, held_out=0.1, key=Key(1))
+    with pytest.raises(InputError, match="t10k-images"):
+        read("mnist", tmp_path, held_out=0.1, key=Key(1))
+    (folder / "mnist-t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(b"no such thing"))
+    with pytest.raises(InputError, match="no IDX file of labels"):
+        read("mnist", folder, held_out=0.1, key=Key(1))
+
+
+def test_the_digits_of_scikit_learn() -> None:
+    pytest.importorskip("sklearn")
+    images = read("digits", None, held_out=0.2, key=Key(1))
+    assert len(images.labels) + len(images.held_labels) == 1797
+    assert images.images.shape[1:] == (1, 8, 8)
+    assert (float(images.images.min()), float(images.images.max())) == (-1.0, 1.0)
+
+
+def test_moved_images_keep_their_ink() -> None:
+    dot = torch.full((200, 1, 8, 8), -1.0)
+    dot[:, 0, 4, 4] = 1.0
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        moved = shifted(dot, 2)
+    places = {tuple(place[2:].tolist()) for place in (moved > 0).nonzero()}
+    assert len(places) == 25
+    assert ((moved > 0).flatten(1).sum(dim=1) == 1).all()
+    assert shifted(dot, 0) is dot
+
+
+def test_patches_tile_and_come_back() -> None:
+    with pytest.raises(SettingsError, match="tile"):
+        DenoiserShape(side=28, patch=5)
+    from outthink.diffusion.laboratory import Denoiser
+
+    network = Denoiser(DenoiserShape(side=12, patch=3, width=16, inner=16, layers=1))
+    x = torch.randn(5, 1, 12, 12, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(network._image(network._patches(x)), x)
+    assert network(x, torch.rand(5), torch.arange(5)).shape == x.shape
+
+
+def test_everything_that_the_command_writes(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "made"
+    # Two steps of each; the classifier's are rounded to one.
+    given = ["--data", "mnist", "--folder", str(folder), "--share", "0.00025", "--out", str(out), "--samples", "2"]
+    result = CliRunner().invoke(digits, given, catch_exceptions=False)
+    assert result.exit_code == 0
+    assert str(out / "mnist-flow.safetensors") in result.output
+    names = {f"mnist-{part}{end}" for part in ("diffusion", "flow") for end in (".md", ".png", ".safetensors")}
+    assert {path.name for path in out.iterdir()} == names | {"mnist-classifier.md", "mnist-classifier.safetensors"}
+    card = (out / "mnist-diffusion.md").read_text(encoding="utf-8")
+    assert "outthink train digits --seed 1 --data mnist --folder FOLDER --share 0.00025" in card
+    assert "t10k (40 images)" in card
+    model = load("mnist-flow", folder=out)
+    assert model.shape == (1, 28, 28)
+    judge = classifier("mnist", folder=out)
+    assert judge.features(torch.zeros(2, 1, 28, 28)).shape == (2, 32)
+
+
+def test_the_loss_falls_and_the_same_seed_makes_the_same_weights(folder: Path) -> None:
+    from outthink.train.digits.denoising import train_denoiser
+
+    images = read("mnist", folder, held_out=0.1, key=Key(1))
+    # Each class an image of one grey, which is quickly learned.
+    grey = torch.linspace(-1, 1, 10)[images.labels].reshape(-1, 1, 1, 1).expand_as(images.images)
+    images = dataclasses.replace(images, images=grey)
+    small = Denoising(steps=60, batch=16, warm=5, patch=28, width=32, inner=32, layers=1)
+
+    def trained(seed: int) -> tuple[list[float], torch.Tensor]:
+        losses: list[float] = []
+        network = train_denoiser(small, "diffusion", images, seed=seed, report=lambda step, loss: losses.append(loss))
+        return losses, network.leave.weight
+
+    losses, weights = trained(1)
+    assert len(losses) == 60
+    assert np.mean(losses[-10:]) < 0.9 * np.mean(losses[:5])
+    assert torch.equal(trained(1)[1], weights)
+    assert not torch.equal(trained(2)[1], weights)
+
+
+def test_a_shorter_training_is_the_same_otherwise() -> None:
+    whole = Training.of_mnist(3)
+    short = whole.shortened(0.5)
+    assert short.denoising.steps == whole.denoising.steps // 2
+    assert msgspec.structs.replace(short.denoising, steps=whole.denoising.steps) == whole.denoising
