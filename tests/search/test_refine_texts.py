@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from outthink.core import Result, Session, Task
-from outthink.engines.scripted import Rule, Scripted
+from outthink.engines.scripted_table import Rule, Scripted
 from outthink.recipes import Built, Live, build, load, override
 
 QUESTION = "What is 17 + 25?"

@@ -6,6 +6,7 @@ from outthink.search.beam import Beam
 from outthink.search.best_first import BestFirst
 from outthink.search.best_of_n import BestOfN
 from outthink.search.diverse_verifier_tree_search import DiverseVerifierTreeSearch
+from outthink.search.evolve import Evolve
 from outthink.search.look_ahead import LookAhead
 from outthink.search.parallel_tempering import ParallelTempering
 from outthink.search.particle_filter import ParticleFilter
@@ -14,6 +15,7 @@ from outthink.search.pruning import Pruning
 from outthink.search.rebase import Rebase
 from outthink.search.refine import Refine
 from outthink.search.resampling_policy import Base, Entropy, Ess, Plain, Schedule
+from outthink.search.rewind import Rewind
 from outthink.search.rollover import Rollover
 from outthink.search.selection import Boltzmann, Puct, Uct, Uniform
 from outthink.search.step_best_of_n import StepBestOfN
@@ -35,6 +37,7 @@ __all__ = [
     "DiverseVerifierTreeSearch",
     "Entropy",
     "Ess",
+    "Evolve",
     "Incremental",
     "Leader",
     "LogMeanExp",
@@ -50,6 +53,7 @@ __all__ = [
     "Puct",
     "Rebase",
     "Refine",
+    "Rewind",
     "Rising",
     "Rollover",
     "RunningMax",

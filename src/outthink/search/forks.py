@@ -6,11 +6,14 @@ of its children begins afresh, since a denoising process starts from noise of it
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import numpy as np
 
 from outthink.core.batch import Batch
+from outthink.core.errors import BudgetExhausted
 from outthink.core.key import Key
-from outthink.core.run import Run
+from outthink.core.run import Moved, Run
 from outthink.numerics.types import IntArray
 
 ROOT = 0
@@ -35,3 +38,21 @@ def waive(run: Run, batch: Batch) -> None:
     """Give up the promises to judge these members: they go on, or are not kept, and only what is judged is paid for."""
     if run.scores is not None:
         run.scores.release(batch.id.tolist())
+
+
+async def ahead_of(moved: Moved, run: Run, look: Callable[[Batch], Awaitable[Moved]]) -> Batch:
+    """What each member is judged by, [n]: those that have just moved and go on are looked ahead of, as far as the budget goes."""
+    batch = moved.batch
+    at = np.flatnonzero(moved.moved & batch.alive)
+    if len(at) == 0:
+        return batch
+    part = batch.take(at)
+    waive(run, part)
+    try:
+        looked = await look(part)
+    except BudgetExhausted as error:
+        run.limit = error.limit
+        return batch
+    place = np.arange(len(batch))
+    place[at] = len(batch) + np.arange(len(at))
+    return batch.join(looked.batch).take(place)

@@ -1,6 +1,8 @@
 """Members with weights: what particle filters, Gibbs samplers and tempering know about each of theirs.
 
 Log-weights count from the last resampling. A member that has finished waits: nothing multiplies its weight until the others are through.
+Resampling may leave behind everyone who has finished. The best of those is held aside, without weight, so that a search that is cut before
+anyone else comes to an end still has an answer.
 """
 
 # Notation: w_t -> log_w, psi_t -> log_twist, alpha_t -> log_ratio (target over proposal), T -> heat
@@ -13,11 +15,12 @@ from typing import TypeVar
 
 import numpy as np
 
+from outthink.core.algorithm import Answer
 from outthink.core.batch import Batch
 from outthink.core.errors import VerifierError, explain
 from outthink.core.rows import Rows
 from outthink.core.run import Moved
-from outthink.numerics.types import FloatArray
+from outthink.numerics.types import FloatArray, IntArray
 from outthink.search.twists import AnyTwist, Twisted
 
 P = TypeVar("P", bound="Members")
@@ -61,6 +64,30 @@ def increments(new: FloatArray, old: FloatArray) -> FloatArray:
     """new - old, [n] nats, where a weight that has become zero stays zero."""
     dead = np.isneginf(new) | np.isneginf(old)
     return np.where(dead, -np.inf, new - np.where(dead, 0.0, old))
+
+
+def held_aside(now: Members, stay: IntArray, held: Members | None) -> Members | None:
+    """The best of the finished members that are left behind, and of the one held so far; [1], or None while there is none.
+
+    Args:
+        stay: rows of `now` that go on.
+    """
+    left = now.batch.finished & np.isfinite(now.log_w)
+    left[stay] = False
+    if not left.any():
+        return held
+    gone = Members(now.batch, now.log_w, now.log_twist, now.memory, now.score).take(left)
+    everyone = gone if held is None else held.join(gone)
+    return everyone.take([int(np.argmax(np.where(np.isnan(everyone.score), -np.inf, everyone.score)))])
+
+
+def or_held(answer: Answer, held: Members | None) -> Answer:
+    """The same answer; where it has no best guess, with the member that was held aside as the only one of weight."""
+    if held is None or answer.chosen is not None:
+        return answer
+    batch, n = answer.batch.join(held.batch), len(answer.batch)
+    weights = np.append(np.zeros(n), 1.0)
+    return replace(answer, batch=batch, weights=weights, scores=np.append(answer.scores, held.score), chosen=n)
 
 
 def _check(log_w: FloatArray, batch: Batch) -> None:

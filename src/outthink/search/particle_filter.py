@@ -42,7 +42,7 @@ from outthink.numerics.resampling import RESAMPLERS
 from outthink.numerics.types import FloatArray, IntArray
 from outthink.search.drawn import ABSTAINS, group_of
 from outthink.search.look_ahead import Ahead, LookAhead, first_copies, first_stage
-from outthink.search.members import Members, increments, moved_on
+from outthink.search.members import Members, held_aside, increments, moved_on, or_held
 from outthink.search.resampling_policy import AnyAnnealing, Plain
 from outthink.search.watching import NOTHING, Watched, tell_of_length, tell_of_size
 from outthink.search.weighing import Weighing
@@ -61,6 +61,7 @@ class Particles(Members):
         point: a uniform number, for `choose = "sample"`.
         watched: what has been noticed that the user should know.
         ahead: the population after a provisional step; None where nobody has looked.
+        held: the best finished member that resampling has left behind, [1]; None for none.
     """
 
     group: IntArray
@@ -70,8 +71,9 @@ class Particles(Members):
     point: float = 0.0
     watched: Watched = NOTHING
     ahead: Ahead | None = None
+    held: Members | None = None
 
-    shared: ClassVar[tuple[str, ...]] = ("step", "log_z", "point", "watched", "ahead")
+    shared: ClassVar[tuple[str, ...]] = ("step", "log_z", "point", "watched", "ahead", "held")
 
 
 class ParticleFilter(Weighing[Particles]):
@@ -136,7 +138,8 @@ class ParticleFilter(Weighing[Particles]):
         now = state if state.ahead is None else state.ahead
         log_z = state.log_z + log_mean_exp(now.log_w) if self.unbiased else None
         answer = Answer.weighted(now.batch, now.log_w, now.score, log_z)
-        return self.chosen(answer, state.group, state.point, now.batch.finished & (answer.weights > 0))
+        chosen = self.chosen(answer, state.group, state.point, now.batch.finished & (answer.weights > 0))
+        return or_held(chosen, state.held)
 
     @property
     def unbiased(self) -> bool:
@@ -160,11 +163,15 @@ class ParticleFilter(Weighing[Particles]):
         q, heat = self.annealing.probabilities(by, p.step * self.every)
         ancestors = RESAMPLERS[self.resampling](q, len(p), key.rng())
         proportional = by is p.log_w and heat == 1.0
+        reuse = ahead is not None and self.look_ahead is not None and self.look_ahead.reuse
+        # Who came to an end in a provisional step that is dropped is left behind too.
+        stay = ancestors if ahead is None or reuse else ancestors[p.batch.finished[ancestors]]
         children = replace(
             p.take(ancestors),
             log_w=np.zeros(len(p)) if proportional else self.carried(p.log_w, q, ancestors),
             log_z=p.log_z + log_mean_exp(p.log_w),
-            ahead=ahead.take(ancestors) if ahead is not None and self.look_ahead and self.look_ahead.reuse else None,
+            ahead=ahead.take(ancestors) if ahead is not None and reuse else None,
+            held=held_aside(p if ahead is None else ahead, stay, p.held),
         )
         effective = effective_sample_size(p.log_w)
         kept = tuple(children.batch.id.tolist())

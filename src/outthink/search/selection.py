@@ -99,5 +99,5 @@ def _filled(values: FloatArray) -> FloatArray:
 
 def _best(rank: FloatArray, visits: IntArray) -> int:
     """The highest rank; among equals the least visited, then the first."""
-    best = np.flatnonzero(rank == rank.max())
-    return int(best[np.argmin(visits[best])])
+    (best,) = (rank == rank.max()).nonzero()
+    return int(best[0] if len(best) == 1 else best[visits[best].argmin()])

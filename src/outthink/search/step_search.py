@@ -22,7 +22,7 @@ import numpy as np
 
 from outthink.core.algorithm import Algorithm, Answer
 from outthink.core.batch import Batch
-from outthink.core.errors import BudgetExhausted, Incompatible, SettingsError, explain
+from outthink.core.errors import Incompatible, SettingsError, explain
 from outthink.core.key import Key
 from outthink.core.process import Completable, Temperable, lacks
 from outthink.core.run import Moved, Run
@@ -32,7 +32,7 @@ from outthink.numerics.types import BoolArray, IntArray
 from outthink.search.beams import Beamed, Beams, over_when_finished
 from outthink.search.best_of_n import negative_votes
 from outthink.search.drawn import Scale
-from outthink.search.forks import waive
+from outthink.search.forks import ahead_of
 
 FEW_STEPS = 2
 
@@ -132,26 +132,16 @@ class StepSearch(Algorithm[Beams]):
         return state.elect(self.scale if self.select == "weighted" else None)
 
     async def _ahead(self, moved: Moved, run: Run, key: Key) -> Batch:
-        """What each member is judged by, [n]: those that have just moved and go on are looked ahead of, as far as the budget goes."""
-        batch = moved.batch
-        at = np.flatnonzero(moved.moved & batch.alive)
-        if len(at) == 0:
-            return batch
-        part = batch.take(at)
-        waive(run, part)
-        try:
-            if self.look_ahead == "answer":
-                looked = await run.complete(part, key.child("look-ahead"))
-            else:
-                if isinstance(run.process, Temperable):
-                    part = part.tempered(np.zeros(len(part)))
-                looked = await run.advance(part, key.child("look-ahead"), steps=self.look_ahead, kind="look-ahead")
-        except BudgetExhausted as error:
-            run.limit = error.limit
-            return batch
-        place = np.arange(len(batch))
-        place[at] = len(batch) + np.arange(len(at))
-        return batch.join(looked.batch).take(place)
+        """What each member is judged by, [n]: its forced answer, or where it stands so many steps later."""
+
+        async def look(part: Batch) -> Moved:
+            if isinstance(self.look_ahead, str):
+                return await run.complete(part, key.child("look-ahead"))
+            if isinstance(run.process, Temperable):
+                part = part.tempered(np.zeros(len(part)))
+            return await run.advance(part, key.child("look-ahead"), steps=self.look_ahead, kind="look-ahead")
+
+        return await ahead_of(moved, run, look)
 
     def _let_go(self, state: Beams, run: Run) -> Beams:
         """The end: what is still under way is dropped, and steps that are none are told of."""

@@ -32,7 +32,7 @@ from outthink.numerics.resampling import multinomial
 from outthink.numerics.types import BoolArray, FloatArray, IntArray
 from outthink.search.drawn import ABSTAINS, group_of
 from outthink.search.lineage import Kept, Steps
-from outthink.search.members import Members, increments, moved_on
+from outthink.search.members import Members, held_aside, increments, moved_on, or_held
 from outthink.search.watching import NOTHING, Watched
 from outthink.search.weighing import Weighing
 
@@ -63,6 +63,7 @@ class Sweeps(Saved):
         log_z: log evidence of this sweep's resamplings, [chains] nats.
         evidence: log evidence of the first sweep, [chains] nats; nan before. Later sweeps know their reference and are no longer unbiased.
         point: a uniform number, for `choose = "sample"`.
+        held: the best finished member that resampling has left behind, [1]; None for none.
     """
 
     now: Swept
@@ -75,6 +76,7 @@ class Sweeps(Saved):
     step: int = 0
     point: float = 0.0
     watched: Watched = NOTHING
+    held: Members | None = None
 
 
 class Sweeping(Weighing[Sweeps]):
@@ -140,7 +142,8 @@ class Sweeping(Weighing[Sweeps]):
         if not np.isfinite(log_w[whole.batch.finished]).any():
             log_w = whole.log_w  # a hotter chain's answer is better than none
         answer = Answer.weighted(whole.batch, log_w, whole.score, self._evidence(state))
-        return self.chosen(answer, whole.group, state.point, whole.batch.finished & np.isfinite(whole.log_w))
+        chosen = self.chosen(answer, whole.group, state.point, whole.batch.finished & np.isfinite(whole.log_w))
+        return or_held(chosen, state.held)
 
     # -- what variants may change -------------------------------------------------------------------------------------
 
@@ -209,7 +212,8 @@ class Sweeping(Weighing[Sweeps]):
             return replace(state, now=replace(now, log_w=log_w), log_z=log_z)
         forked = replace(now.take(index), log_w=log_w)
         lineage, tip = state.lineage.pruned(forked.tip)
-        return replace(state, now=replace(forked, tip=tip), lineage=lineage, log_z=log_z)
+        held = held_aside(now, index, state.held)
+        return replace(state, now=replace(forked, tip=tip), lineage=lineage, log_z=log_z, held=held)
 
     async def _advance(self, state: Sweeps, run: Run, key: Key) -> Sweeps:
         """The next step: the free members draw theirs, the references take the one that they took."""
