@@ -24,8 +24,9 @@ from outthink.engines import (
     TextPrompt,
     TokenPrompt,
 )
-from outthink.engines.scripted import Behaviour, Call, Rule, Scripted, ScriptedEngine
+from outthink.engines.scripted import Behaviour, Call, ScriptedEngine
 from outthink.engines.scripted_sampling import checked, drawn, processed
+from outthink.engines.scripted_table import Rule, Scripted
 from outthink.engines.scripted_tokens import END, ScriptedTokenizer, question_of, reply_of
 from outthink.testing import run_virtual
 

@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 @click.option("--fresh", is_flag=True, help="Probe the server again, also where a record of it is at hand.")
 @click.option("--workload", metavar="NAME", help="Advise engines for this workload, such as best-of-n or step-wise.")
 @click.option("--hardware", metavar="NAME", help="What there is to run on, such as cpu or cuda.")
+@click.option("--faulty", is_flag=True, help="Hold the promises against servers here that go wrong in every known way.")
+@click.option(
+    "--only", metavar="NAME", multiple=True, help="With --faulty: only this misbehaviour; may be given many times."
+)
+@click.option("--serve", is_flag=True, help="With --faulty: keep these servers up for other clients, until Ctrl-C.")
+@click.option(
+    "--port", metavar="N", type=click.IntRange(0, 65_000), default=0, help="With --serve: the first of their ports."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON document.")
 def doctor(
     base_url: str | None,
@@ -31,10 +39,19 @@ def doctor(
     fresh: bool,
     workload: str | None,
     hardware: str | None,
+    faulty: bool,
+    only: tuple[str, ...],
+    serve: bool,
+    port: int,
     as_json: bool,
 ) -> None:
     """What is installed here, and what a model server can do: found by asking it a dozen tiny questions, and kept for 30 days."""
+    from outthink.cli.faulty import faulty_backend
     from outthink.engines.doctor import installed
+
+    if faulty or only or serve or port:
+        faulty_backend(only, serve=serve, port=port, as_json=as_json, asked=faulty)
+        return
 
     parts = installed()
     report = asyncio.run(_report(base_url, model, preset, key_env, fresh=fresh)) if base_url else None

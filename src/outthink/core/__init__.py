@@ -1,5 +1,6 @@
 """The core: keys, costs, budgets, ledgers, processes, verifiers, algorithms, runs and solvers. It knows no domain and no method."""
 
+from outthink.core.abridging import Abridging
 from outthink.core.algorithm import Algorithm, Answer
 from outthink.core.allocation import Allocator, Even, Marginal
 from outthink.core.batch import Batch
@@ -9,6 +10,7 @@ from outthink.core.cost import Budget, Cost, Role
 from outthink.core.cut import Cut, gather_until
 from outthink.core.errors import (
     AllFailed,
+    BelowQuorum,
     BudgetExhausted,
     CheckpointError,
     Collapsed,
@@ -27,6 +29,7 @@ from outthink.core.errors import (
 from outthink.core.events import AnyEvent, Trace
 from outthink.core.key import Key, slot_rng
 from outthink.core.ledger import Allowance, Bill, Ledger
+from outthink.core.moved import Moved
 from outthink.core.process import (
     Adaptation,
     Advance,
@@ -39,14 +42,16 @@ from outthink.core.process import (
 )
 from outthink.core.result import Result, Stop
 from outthink.core.rows import Rows
-from outthink.core.run import Moved, Run
+from outthink.core.run import Run
 from outthink.core.session import Session
 from outthink.core.settings import Settings, Tagged
 from outthink.core.solver import Search, Snapshot, Solver, solve_many
 from outthink.core.task import Candidate, Message, Task
+from outthink.core.tolerance import Tolerance
 from outthink.core.verifier import Equivalence, LogMap, ScoreKind, Scores, ScoreSpec, Verifier
 
 __all__ = [
+    "Abridging",
     "Adaptation",
     "Advance",
     "Algorithm",
@@ -57,6 +62,7 @@ __all__ = [
     "AnswerSettings",
     "AnyEvent",
     "Batch",
+    "BelowQuorum",
     "Bill",
     "Budget",
     "BudgetExhausted",
@@ -108,6 +114,7 @@ __all__ = [
     "Tagged",
     "Task",
     "Temperable",
+    "Tolerance",
     "Trace",
     "Verifier",
     "VerifierError",

@@ -38,6 +38,7 @@ class Answer:
         chosen: index of the best guess; None when there is none (nothing finished, everyone abstained).
         agreement: share of the weight that stands behind the chosen answer; None where the method does not vote.
         log_evidence: estimate of the log normalising constant, nats; None where the method has none.
+        degraded: what the method had to do without, in words, beside the members that are seen to have failed.
     """
 
     batch: Batch
@@ -46,6 +47,7 @@ class Answer:
     chosen: int | None
     agreement: float | None = None
     log_evidence: float | None = None
+    degraded: tuple[str, ...] = ()
 
     @classmethod
     def argmax(cls, batch: Batch, scores: FloatArray) -> Answer:
@@ -79,12 +81,14 @@ class Algorithm(Tagged, Generic[A]):
     """Base of every method. Subclasses are settings: `class BestOfN(Algorithm[Drawn]): n: Positive = 8`.
 
     `needs` names the process capabilities that it requires, checked before anything is spent. `whole_samples` says that it never moves a
-    member by single steps, so that it works where a text cannot be continued. `score_kinds`: what the scores that it ranks, weighs or sums
-    may rate; rewards of single steps only where a method says what it does with them, since a step's reward is no value of the whole.
+    member by single steps, so that it works where a text cannot be continued. `parts_forks`: that its forks part by moves of its own (sent
+    back with noise, or made neighbours), so that steps which draw no noise will do. `score_kinds`: what the scores that it ranks, weighs or
+    sums may rate; rewards of single steps only where a method says what it does with them, since a step's reward is no value of the whole.
     """
 
     needs: ClassVar[Sequence[type[Any]]] = ()
     whole_samples: ClassVar[bool] = False
+    parts_forks: ClassVar[bool] = False
     score_kinds: ClassVar[frozenset[ScoreKind]] = frozenset({ScoreKind.PREFIX_VALUE, ScoreKind.OUTCOME})
 
     @property

@@ -12,6 +12,7 @@
     │   └── EngineClosed       used after close
     ├── VerifierError          a verifier broke or gave an impossible score
     ├── AllFailed              every member failed; carries the failures
+    │   └── BelowQuorum        too many of them failed for what the user set
     ├── Collapsed              every member has weight zero
     └── CheckpointError        saved state that cannot be read
 
@@ -131,6 +132,22 @@ class AllFailed(OutthinkError):
         causes = sorted({f"{f.kind}: {f.message}" for f in failures})
         super().__init__(f"All {len(failures)} members failed. Causes: " + "; ".join(causes))
         self.failures = tuple(failures)
+
+
+class BelowQuorum(AllFailed):
+    """More failed than `Tolerance.quorum` lets pass. `failures` holds each cause; what was spent stands in the session's ledger."""
+
+    def __init__(self, failures: Sequence[Failure], what: str, kept: int, asked: int, quorum: float) -> None:
+        super().__init__(failures)
+        causes = sorted({f"{f.kind}: {f.message}" for f in failures})
+        self.args = (
+            explain(
+                f"Too many {what} failed.",
+                got=f"{kept} of {asked}",
+                expected=f"a share of at least {quorum:g}",
+                remedy=f"Causes: {'; '.join(causes)}. Mend them, or lower tolerance.quorum.",
+            ),
+        )
 
 
 def explain(what: str, *, got: object, expected: str, remedy: str) -> str:

@@ -115,6 +115,20 @@ class Charged(Event, frozen=True, tag="charged"):
     denoiser_evals: int
 
 
+class StageEnded(Event, frozen=True, tag="stage-ended"):
+    """One layer of a pipeline is complete: its number from 1, what it is, how many candidates came in, and the nodes that went out.
+
+    `calls`: requests that it made, or -1 where searches inside it made their own. `note`: what it had to do without, "" when all is well.
+    """
+
+    layer: int
+    stage: str
+    came: int
+    nodes: tuple[int, ...]
+    calls: int
+    note: str = ""
+
+
 class StepEnded(Event, frozen=True, tag="step-ended"):
     """One step of the algorithm is complete."""
 
@@ -141,6 +155,7 @@ AnyEvent = (
     | Adapted
     | Warned
     | Charged
+    | StageEnded
     | StepEnded
     | RunEnded
 )

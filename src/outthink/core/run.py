@@ -10,12 +10,13 @@ The escape hatch is the same door: any `async def my_search(run, key)` may call 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import numpy as np
 
+from outthink.core.abridging import keep, looked_at
 from outthink.core.batch import Batch
 from outthink.core.cost import ZERO, Cost, Role
 from outthink.core.errors import BudgetExhausted, Failure, Incompatible, OutthinkError, explain
@@ -32,32 +33,19 @@ from outthink.core.events import (
 )
 from outthink.core.key import Key
 from outthink.core.ledger import Allowance
+from outthink.core.moved import Moved
 from outthink.core.process import Advance, Completable, Perturbable, Process, Revisable, Rewindable, lacks, stuck
 from outthink.core.rows import Index
 from outthink.core.score_book import ScoreBook
 from outthink.core.session import Session
 from outthink.core.task import Candidate, Feature, Task
+from outthink.core.tolerance import Survival
 from outthink.core.verifier import Equivalence, Verifier
 from outthink.numerics.types import BoolArray, FloatArray, IntArray, SeedArray
 
+__all__ = ["Moved", "Run"]
+
 Call = Callable[[Any, SeedArray, IntArray, Allowance], Awaitable[Advance[Any]]]
-
-
-@dataclass(frozen=True)
-class Moved:
-    """What became of a batch.
-
-    Attributes:
-        batch: all n members; those that moved have new nodes.
-        log_ratio: [n] nats, 0 for members that did not move.
-        moved: members that went on, [n].
-        short: members that should have completed their step and did not, for lack of budget or time, [n].
-    """
-
-    batch: Batch
-    log_ratio: FloatArray
-    moved: BoolArray
-    short: BoolArray
 
 
 class Run:
@@ -82,6 +70,7 @@ class Run:
         self.max_batch = max_batch
         self.failures: dict[int, Failure] = {}
         self.limit = ""
+        self.survival = Survival()
         self._next_node = 0
 
     @property
@@ -99,19 +88,26 @@ class Run:
         return Batch(self.process, states, nodes, np.zeros(n, np.int64), np.zeros(n, bool), np.zeros(n, bool))
 
     async def advance(
-        self, batch: Batch, key: Key, *, steps: int | None = 1, scored: bool = True, kind: str = "step"
+        self,
+        batch: Batch,
+        key: Key,
+        *,
+        steps: int | None = 1,
+        scored: bool = True,
+        kind: str = "step",
+        role: Role = "generate",
     ) -> Moved:
         """Move the living members on by `steps` (None: to the end); the others pass through untouched.
 
         `scored`: whether these members will be judged, so that the verifier's share is claimed with them. `kind`: what the record calls
-        the move, such as "look-ahead" for one that may be dropped.
+        the move, such as "look-ahead" for one that may be dropped. `role`: what the bill calls it.
         Raises `BudgetExhausted` when nothing useful fits for any member; nothing was paid then.
         """
 
         def call(states: Any, seeds: SeedArray, slots: IntArray, allowance: Allowance) -> Awaitable[Advance[Any]]:
             return self.process.advance(states, seeds, steps=steps, allowance=allowance)
 
-        return await self._move(batch, batch.alive, key.child("advance"), call, kind=kind, scored=scored)
+        return await self._move(batch, batch.alive, key.child("advance"), call, role=role, kind=kind, scored=scored)
 
     async def revise(self, batch: Batch, feedback: Sequence[str], key: Key, *, scored: bool = True) -> Moved:
         """Rewrite the finished members, each told its own feedback."""
@@ -221,13 +217,12 @@ class Run:
 
     async def view(self, batch: Batch, wants: frozenset[Feature] = frozenset()) -> list[Candidate]:
         """What verifiers and people see, one a member, numbered by node."""
-        seen = await self.process.view(batch.states, wants)
+        seen = await self.process.view(batch.states, looked_at(self.process, wants))
         numbered = [
             msgspec.structs.replace(candidate, id=int(node), final=bool(done))
             for candidate, node, done in zip(seen, batch.id, batch.done, strict=True)
         ]
-        for candidate in numbered:
-            self.session.trace.contents[(self.session.name, candidate.id)] = candidate
+        await keep(self.process, self.session.trace, self.session.name, numbered)
         return numbered
 
     # -- record -----------------------------------------------------------------------------------------------------
@@ -259,13 +254,15 @@ class Run:
             # A cut ends with the session that it cut; a limit that bound stays.
             "limit": "" if self.limit == self.session.cut.reason else self.limit,
             "failures": dict(self.failures),
+            "survival": self.survival,
             "scores": self.scores.state() if self.scores else {},
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` described."""
+        """Go on from what `state` described. Raises `KeyError` for what it lacks."""
         self._next_node = state["next_node"]
         self.failures = dict(state["failures"])
+        self.survival = state["survival"]
         if self.scores is not None:
             self.scores.restore(state["scores"])
         self.limit = state["limit"]
@@ -346,6 +343,7 @@ class Run:
         states = parts[1] if len(parts) == 2 and moved.all() and len(slots) == n else self._assemble(parts, origin)
         nodes = batch.id.copy()
         nodes[moved] = self._nodes(int(moved.sum()))
+        self.survival = self.survival.with_kept(int(moved.sum()))
         if self.scores is not None and extra != ZERO:
             self.scores.hold(nodes[moved].tolist(), extra)
         self.emit(
@@ -384,6 +382,7 @@ class Run:
 
     def _lost(self, node: int, failure: Failure) -> None:
         self.failures[node] = failure
+        self.survival = self.survival.with_lost(failure)
         self.emit(MemberFailed(node=node, kind=failure.kind, message=failure.message, status=failure.status))
 
     def _charged(self, role: Role) -> None:

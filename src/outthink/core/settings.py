@@ -66,8 +66,9 @@ class Settings(  # type: ignore[metaclass]
             value = getattr(self, field.name)
             try:
                 checked = msgspec.convert(value, field.type)
-            except msgspec.ValidationError as error:
-                problem = str(error)
+                whole_text(checked)
+            except (msgspec.ValidationError, UnicodeEncodeError) as error:
+                problem = str(error) if isinstance(error, msgspec.ValidationError) else "text without half characters"
                 raise SettingsError(
                     explain(
                         f"{type(self).__name__}.{field.name} cannot be {value!r}.",
@@ -82,6 +83,20 @@ class Settings(  # type: ignore[metaclass]
 
     def check(self) -> None:
         """Rules between fields; raise `SettingsError`. The base has none."""
+
+
+def whole_text(value: Any) -> None:
+    """Raises `UnicodeEncodeError` for half a surrogate pair, which could be neither stored nor sent."""
+    if isinstance(value, str):
+        if not value.isascii():
+            value.encode()
+    elif isinstance(value, (tuple, list, frozenset)):
+        for one in value:
+            whole_text(one)
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            whole_text(name)
+            whole_text(one)
 
 
 class Tagged(Settings, tag_field="type", tag=kebab):

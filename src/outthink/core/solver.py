@@ -26,11 +26,12 @@ from outthink.core.errors import (
     explain,
 )
 from outthink.core.events import RunEnded, RunStarted, StepEnded
-from outthink.core.process import Process, lacks
+from outthink.core.process import Adaptation, Process, lacks
 from outthink.core.result import Result, Stop
 from outthink.core.run import Run
 from outthink.core.session import Session
 from outthink.core.task import Task
+from outthink.core.tolerance import Tolerance
 from outthink.core.verifier import Equivalence, Verifier
 
 ProcessFor = Callable[[Task], Process[Any]]
@@ -144,6 +145,7 @@ class Search(Solver):
         equivalence: which answers are the same; None compares the answers' text.
         max_batch: the most slots in one call of the process; None for no limit.
         max_steps: a guard against searches that never end.
+        tolerance: how much may fail.
     """
 
     process: ProcessFor
@@ -152,6 +154,7 @@ class Search(Solver):
     equivalence: Equivalence | None = None
     max_batch: int | None = None
     max_steps: int = 10_000
+    tolerance: Tolerance = field(default_factory=Tolerance)
 
     @property
     def method(self) -> str:
@@ -180,20 +183,37 @@ class Search(Solver):
                 task=task.id, method=self.method, seed=session.key.entropy, budget=session.ledger.budget.limits()
             )
         )
-        judging = self.verifier.adaptations if self.verifier is not None else ()
-        for adaptation in dict.fromkeys((*process.adaptations, *judging)):
+        known = self._adaptations(process)
+        for adaptation in known:
             run.adapted(adaptation.what, adaptation.instead)
         try:
             state, step, stop = await self._loop(run, process, resume, on_step)
         finally:
             run.finish()
+            # What only showed itself on the way.
+            for adaptation in self._adaptations(process):
+                if adaptation not in known:
+                    run.adapted(adaptation.what, adaptation.instead)
         answer = self.algorithm.answer(state)
         if answer.batch.failed.all() and run.failures:
             raise AllFailed(list(run.failures.values()))
+        self._count_survivors(run)
         result = await self._result(run, answer, step, stop)
         chosen = -1 if answer.chosen is None else int(answer.batch.id[answer.chosen])
         run.emit(RunEnded(stop=stop.value, limit=result.limit, answer=chosen))
         return msgspec.structs.replace(result, seconds=session.elapsed())
+
+    def _adaptations(self, process: Process[Any]) -> tuple[Adaptation, ...]:
+        """Of the process and of the verifier, each once."""
+        judging = self.verifier.adaptations if self.verifier is not None else ()
+        return tuple(dict.fromkeys((*process.adaptations, *judging)))
+
+    def _count_survivors(self, run: Run) -> None:
+        """Raises `BelowQuorum` where fewer moves or judgements succeeded than must."""
+        self.tolerance.check_share("moves of members", run.survival.kept, run.survival.lost)
+        if run.scores is not None:
+            lost = list(run.scores.failures.values())
+            self.tolerance.check_share("judgements", len(run.scores.known) - len(lost), lost)
 
     def check(self, process: Process[Any]) -> None:
         """Refuse, before anything is spent, parts that do not fit together. Raises `Incompatible`."""
@@ -209,7 +229,7 @@ class Search(Solver):
                     remedy="Use a method of whole samples such as 'best-of-n' or 'vote', or an engine that continues a text.",
                 )
             )
-        if not self.algorithm.whole_samples and not process.forks_part:
+        if not (self.algorithm.whole_samples or self.algorithm.parts_forks or process.forks_part):
             raise Incompatible(
                 explain(
                     f"{self.method!r} forks members under way, and forks of this {type(process).__name__} never part.",
@@ -247,7 +267,17 @@ class Search(Solver):
                         remedy="Resume with the method, settings, seed and task that it was made with.",
                     )
                 )
-            run.restore(dict(snapshot.run))
+            try:
+                run.restore(dict(snapshot.run))
+            except KeyError as missing:
+                raise CheckpointError(
+                    explain(
+                        "The checkpoint lacks what a resumed run must know.",
+                        got=f"one without {missing}, as an older version wrote them",
+                        expected="one of this version",
+                        remedy="Resume with the version of outthink that wrote it, or start again.",
+                    )
+                ) from missing
             state, step = snapshot.state, snapshot.step
         else:
             state = await algorithm.init(run, run.key.child("init"))
@@ -323,4 +353,4 @@ def _degraded(run: Run, answer: Answer) -> tuple[str, ...]:
         said.append(f"{unfinished} of {n} members unfinished")
     if run.scores is not None and run.scores.failures:
         said.append(f"the verifier failed on {len(run.scores.failures)} candidates")
-    return tuple(said)
+    return (*said, *answer.degraded)

@@ -16,11 +16,15 @@ Feature = str
 Kind = Literal["text", "transcript", "tool-calls", "tensor", "image", "scalar"]
 
 
-class Message(msgspec.Struct, frozen=True):
-    """One message of a chat. `content` is text, or the parts that a server takes (images), passed through."""
+class Message(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One message of a chat. `content` is text, or the parts that a server takes (images), passed through.
+
+    `more`: further fields by name, for servers with tools ("tool_calls", "tool_call_id"); engines without tools refuse them.
+    """
 
     role: str
     content: str | tuple[dict[str, Any], ...]
+    more: tuple[tuple[str, Any], ...] = ()
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,7 +23,8 @@ from outthink.core.cut import Cut
 from outthink.core.errors import Failure
 from outthink.core.process import Adaptation
 from outthink.core.settings import Count, Fraction, NonNegativeFloat, Settings
-from outthink.core.task import Message
+from outthink.core.task import Message, Task
+from outthink.engines.tools import ToolCall, Tools
 from outthink.numerics.types import FloatArray
 
 
@@ -78,6 +79,11 @@ class Sampling(Settings):
     logit_bias: dict[str, float] = msgspec.field(default_factory=dict)
     """Token id, written as text, to the value added to its logit (nats)."""
 
+    @property
+    def penalises(self) -> bool:
+        """Whether a token's chance depends on how often the reply has used it."""
+        return bool(self.presence_penalty or self.frequency_penalty) or self.repetition_penalty != 1.0
+
 
 class Choice(Settings, tag_field="type", tag="choice"):
     """The reply is one of these strings."""
@@ -114,6 +120,8 @@ class Request:
         max_uncached: the most uncached input that may be billed, as promised by `Engine.most`; a prefix that the engine evicted since
             is computed again at the engine's own expense. None: whatever it takes.
         owner: which run asks; engines share capacity fairly between owners.
+        tools: functions that the model may ask to have called; only for engines with `EngineCapabilities.tools`.
+        begun: how many of a `TokenPrompt`'s last tokens are the reply's own beginning, which penalties count too.
     """
 
     prompt: Prompt
@@ -125,6 +133,13 @@ class Request:
     wants: frozenset[Wanted] = frozenset()
     max_uncached: int | None = None
     owner: str = ""
+    tools: Tools | None = None
+    begun: int = 0
+
+
+def owner_of(task: Task, part: str) -> str:
+    """Whose work a part of a search on `task` is, for `Request.owner`. Tasks without an id are told apart by the object."""
+    return f"{part} {task.id or id(task)}"
 
 
 class StopReason(StrEnum):
@@ -147,6 +162,8 @@ class Generation:
         stop_text: the stop string that ended it, "" otherwise.
         hidden: last layer's state at the last token, [width]; None unless wanted.
         estimated: whether `cost` is an estimate (the backend reported no usage); `uncertain` is then how much more it may be.
+        names: the text of each token that `log_probs` speaks of, [t], where the backend deals in text and tells.
+        tool_calls: functions that the model asks to have called.
     """
 
     text: str
@@ -159,6 +176,8 @@ class Generation:
     reasoning: str = ""
     estimated: bool = False
     uncertain: Cost = field(default_factory=Cost)
+    names: tuple[str, ...] | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -170,6 +189,7 @@ class EngineCapabilities:
         exact: same request, same tokens, whatever runs beside it. False: equal up to the arithmetic's dependence on the batch.
         honours_limits: whether `max_tokens` is a hard limit.
         context: the window in tokens; None when unknown.
+        tools: whether tools can be sent with a request.
     """
 
     continuations: tuple[Continuation, ...]
@@ -180,6 +200,7 @@ class EngineCapabilities:
     constraints: bool = False
     honours_limits: bool = True
     context: int | None = None
+    tools: bool = False
 
 
 class Engine(ABC):

@@ -17,3 +17,11 @@ class PaidFailure(Failure):
 
     cost: Cost = field(default_factory=Cost)
     uncertain: Cost = field(default_factory=Cost)
+
+
+@dataclass(frozen=True)
+class Ungiven(PaidFailure):
+    """One of several replies to one request that a backend left out. Asked for again, it gets a request of its own.
+
+    Whoever claims for requests claims for that one too: a process hands the slot back untouched, a judge has promised each by itself.
+    """

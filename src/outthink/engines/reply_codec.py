@@ -16,7 +16,8 @@ import numpy as np
 from outthink.core.cost import Cost
 from outthink.core.errors import Failure
 from outthink.engines.engine import Continued, Generation, StopReason
-from outthink.engines.paid_failure import PaidFailure
+from outthink.engines.paid_failure import PaidFailure, Ungiven
+from outthink.engines.tools import ToolCall
 from outthink.numerics.types import FloatArray
 
 
@@ -34,6 +35,10 @@ def encode_generation(reply: Generation | Failure) -> bytes:
     for name in ("stop_text", "reasoning"):
         if value := getattr(reply, name):
             written[name] = value
+    if reply.names is not None:
+        written["names"] = reply.names
+    if reply.tool_calls:
+        written["tool_calls"] = reply.tool_calls
     if reply.estimated:
         written["estimated"] = True
     if reply.uncertain != Cost():
@@ -57,6 +62,8 @@ def decode_generation(data: bytes) -> Generation | Failure:
         reasoning=written.get("reasoning", ""),
         estimated=written.get("estimated", False),
         uncertain=_read_cost(written.get("uncertain", {})),
+        names=tuple(written["names"]) if "names" in written else None,
+        tool_calls=msgspec.convert(written.get("tool_calls", ()), tuple[ToolCall, ...]),
     )
 
 
@@ -92,7 +99,8 @@ def _json(value: Any) -> bytes:
 def _failure(failure: Failure) -> dict[str, Any]:
     said: dict[str, Any] = {name: getattr(failure, name) for name in ("kind", "message", "status", "retryable")}
     if isinstance(failure, PaidFailure):
-        return {"failure": said, "cost": _cost(failure.cost), "uncertain": _cost(failure.uncertain)}
+        kept = {"failure": said, "cost": _cost(failure.cost), "uncertain": _cost(failure.uncertain)}
+        return {**kept, "ungiven": True} if isinstance(failure, Ungiven) else kept
     return {"failure": said}
 
 
@@ -100,7 +108,8 @@ def _read_failure(written: dict[str, Any]) -> Failure:
     if "cost" not in written:
         return Failure(**written["failure"])
     cost, uncertain = _read_cost(written["cost"]), _read_cost(written["uncertain"])
-    return PaidFailure(**written["failure"], cost=cost, uncertain=uncertain)
+    kind = Ungiven if written.get("ungiven") else PaidFailure
+    return kind(**written["failure"], cost=cost, uncertain=uncertain)
 
 
 def _number(value: float) -> float | str:

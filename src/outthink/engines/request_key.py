@@ -50,6 +50,9 @@ def _identity(request: Request) -> list[Any]:
         request.stop,
         request.constraint,
         sorted(request.wants),
+        # Left out where there are none, so that older digests stand.
+        *([dataclasses.asdict(request.tools)] if request.tools is not None else []),
+        *([["begun", request.begun]] if request.begun else []),
     ]
 
 

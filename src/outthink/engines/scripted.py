@@ -14,19 +14,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated
 
-from msgspec import Meta
-
-from outthink.core.component import EngineSettings
 from outthink.core.cost import ZERO, Cost
 from outthink.core.cut import Cut, gather_until
-from outthink.core.errors import ContextOverflow, EngineClosed, EngineError, Failure, SettingsError, explain
+from outthink.core.errors import ContextOverflow, EngineClosed, EngineError, Failure, explain
 from outthink.core.key import slot_rng
-from outthink.core.settings import Positive, Settings
 from outthink.engines.engine import (
     ChatPrompt,
     Continuation,
@@ -44,7 +38,7 @@ from outthink.engines.engine import (
 )
 from outthink.engines.scripted_behaviour import Behaviour, Call, Seen
 from outthink.engines.scripted_sampling import checked, drawn, processed
-from outthink.engines.scripted_tokens import ASSISTANT, END, ScriptedTokenizer, reply_of
+from outthink.engines.scripted_tokens import END, ScriptedTokenizer, reply_of
 
 NextToken = Callable[[str], Mapping[str, float]]
 
@@ -53,8 +47,6 @@ __all__ = [
     "Behaviour",
     "Call",
     "NextToken",
-    "Rule",
-    "Scripted",
     "ScriptedEngine",
     "ScriptedTokenizer",
     "reply_of",
@@ -208,7 +200,7 @@ class ScriptedEngine(Engine, Tokenizing, ScoresContinuations):
         before, rng = self._text(prompt), slot_rng(request.seed)
         tokens: list[int] = []
         log_probs: list[float] = []
-        counts: Counter[int] = Counter()
+        counts: Counter[int] = Counter(prompt[len(prompt) - request.begun :])
         text, stop, stop_text = "", StopReason.LENGTH, ""
         self._counters = self._counters + cost
         await self._pause(self._behaviour.call_seconds, cut)
@@ -340,60 +332,3 @@ def _first(text: str, stops: Sequence[str]) -> tuple[int, str]:
 
 def _wanted(request: Request, log_probs: list[float]) -> tuple[float, ...] | None:
     return tuple(log_probs) if "log_probs" in request.wants else None
-
-
-class Rule(Settings):
-    """Replies to every prompt in which `pattern` is found, each as likely as the others."""
-
-    pattern: str
-    replies: Annotated[tuple[str, ...], Meta(min_length=1)]
-
-    def check(self) -> None:
-        try:
-            re.compile(self.pattern)
-        except re.error as error:
-            raise SettingsError(
-                explain(
-                    "Rule.pattern is not a regular expression.",
-                    got=self.pattern,
-                    expected="a regular expression",
-                    remedy=f"Correct it: {error}.",
-                )
-            ) from None
-
-
-class Scripted(EngineSettings):
-    """An engine that answers from a table: the first rule whose pattern is found decides; a prompt that no rule knows gets `otherwise`.
-
-    Attributes:
-        rules: patterns with their replies, in order.
-        otherwise: the reply where no rule's pattern is found.
-        context: the window in tokens; None for no bound.
-    """
-
-    rules: tuple[Rule, ...] = ()
-    otherwise: str = "I do not know."
-    context: Positive | None = None
-
-    def open(self) -> ScriptedEngine:
-        compiled = [(re.compile(rule.pattern), rule.replies) for rule in self.rules]
-
-        def next_token(text: str) -> Mapping[str, float]:
-            asked = text[: len(text) - len(reply_of(text))] if ASSISTANT in text else text
-            for pattern, replies in compiled:
-                found = pattern.search(asked)
-                if found is not None:
-                    return _next_piece(replies, reply_of(text) if ASSISTANT in text else text[found.end() :])
-            return _next_piece((self.otherwise,), reply_of(text) if ASSISTANT in text else "")
-
-        return ScriptedEngine(next_token, behaviour=Behaviour(context=self.context), name="scripted table")
-
-
-_PIECE = re.compile(r"\s*\S+|\s+")
-
-
-def _next_piece(replies: Sequence[str], said: str) -> dict[str, float]:
-    """The next word of each reply that begins with what was said, equally likely; the end when there is none left."""
-    open_ends = [reply[len(said) :] for reply in replies if reply.startswith(said)]
-    pieces = Counter(found.group() if (found := _PIECE.match(rest)) else END for rest in open_ends)
-    return {piece: count / pieces.total() for piece, count in pieces.items()} or {END: 1.0}

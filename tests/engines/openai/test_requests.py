@@ -24,6 +24,8 @@ from outthink.engines import (
 from outthink.engines.openai import Openai, presets
 from outthink.engines.openai.abilities import Abilities
 from outthink.engines.openai.calls import wire_seed
+from outthink.engines.paid_failure import Ungiven
+from outthink.engines.reply_codec import decode_generation, encode_generation
 from outthink.testing.openai_server import LETTERS, Personality
 from tests.engines.openai.conftest import Pair, pair
 
@@ -216,7 +218,13 @@ async def test_n_is_used_where_seeds_are_lost_anyway() -> None:
     async with pair(Personality(n="ignored"), assume=Abilities(seeds="no", n="yes")) as both:
         got = await both.engine.generate(letters)
         assert sum(isinstance(r, Generation) for r in got) == 1
-        assert "1 of 5" in next(r.message for r in got if isinstance(r, Failure))
+        left_out = [r for r in got if isinstance(r, Ungiven)]
+        assert len(left_out) == 4
+        assert "1 of 5" in left_out[0].message
+        assert decode_generation(encode_generation(left_out[0])) == left_out[0]
+        assert any("left some out" in a.instead for a in both.engine.adaptations)
+        assert all(isinstance(r, Generation) for r in await both.engine.generate(letters[1:]))
+        assert both.server.counters.calls == 5
 
 
 def test_seeds_on_the_wire() -> None:

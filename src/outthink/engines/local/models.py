@@ -67,7 +67,18 @@ LABORATORY: Final = KnownModel(
     context=256,
     licence="Apache-2.0",
 )
-KNOWN: Final[tuple[KnownModel, ...]] = (SMOLLM2, LABORATORY)
+LABORATORY_VALUE: Final = KnownModel(
+    name="laboratory-value",
+    title="Value model of the laboratory's problems, 2.3 million parameters, Q8_0",
+    package="",
+    version="",
+    file="laboratory/laboratory-value.gguf",
+    bytes=2470592,
+    sha256="2653df3c1f56575695d22d68bbbabaa931e8065824a12e02de6038819037ce93",
+    context=256,
+    licence="Apache-2.0",
+)
+KNOWN: Final[tuple[KnownModel, ...]] = (SMOLLM2, LABORATORY, LABORATORY_VALUE)
 
 OUR_FILES: Final = Path(__file__).parents[2]
 """Where the files of models lie that come with this package."""

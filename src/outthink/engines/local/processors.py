@@ -5,6 +5,8 @@ A sequence that sets none of them has no processors at all and costs nothing. Pe
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -27,14 +29,13 @@ class Mask(Protocol):
 class Processors:
     """The logits processors of one sequence."""
 
-    def __init__(self, sampling: Sampling, mask: Mask | None) -> None:
+    def __init__(self, sampling: Sampling, mask: Mask | None, begun: Sequence[int] = ()) -> None:
+        """`begun`: tokens of the reply that were generated before; penalties count them."""
         self._sampling, self._mask = sampling, mask
         self._biased = np.array([int(token) for token in sampling.logit_bias], dtype=np.int64)
         self._bias = np.array(list(sampling.logit_bias.values()), dtype=np.float32)
-        self._penalises = (
-            sampling.presence_penalty != 0 or sampling.frequency_penalty != 0 or sampling.repetition_penalty != 1
-        )
-        self._counts: dict[int, int] = {}
+        self._penalises = sampling.penalises
+        self._counts = Counter(begun)
 
     def apply(self, row: LogitArray) -> None:
         """Change one row of logits in place, [vocabulary] nats."""
@@ -54,7 +55,7 @@ class Processors:
     def accept(self, token: int) -> bool:
         """Take note of a sampled token; whether a constraint says that the reply is complete."""
         if self._penalises:
-            self._counts[token] = self._counts.get(token, 0) + 1
+            self._counts[token] += 1
         return self._mask is not None and self._mask.accept(token)
 
 
@@ -83,6 +84,4 @@ def check_bias(sampling: Sampling, vocabulary: int) -> None:
 
 def needed(sampling: Sampling) -> bool:
     """Whether any setting needs a processor."""
-    return bool(sampling.logit_bias) or (
-        sampling.presence_penalty != 0 or sampling.frequency_penalty != 0 or sampling.repetition_penalty != 1
-    )
+    return bool(sampling.logit_bias) or sampling.penalises

@@ -5,11 +5,11 @@
     while scheduler.busy:
         scheduler.step()          # one decode; finished jobs call back
 
-Between two decodes: cancelled jobs leave, waiting ones take free places (round robin over owners), jobs whose shared prefix has been
-computed fork it. A request that shares a beginning with one that is being computed takes a place and waits for it instead of computing it
-again. A finished sequence leaves at once, and what it computed is retained under its content. When cells run out, retained sequences
-are forgotten, the least recently used first; then the youngest request is interrupted and computed again later. Nothing ever fails for
-want of cache, because one request alone always fits.
+Between two decodes: cancelled jobs leave, waiting ones take free places (first the owner that has had the fewest tokens), jobs whose
+shared prefix has been computed fork it. A request that shares a beginning with one that is being computed takes a place and waits for it
+instead of computing it again. A finished sequence leaves at once, and what it computed is retained under its content. When cells run out,
+retained sequences are forgotten, the least recently used first; then the youngest request is interrupted and computed again later. Nothing
+ever fails for want of cache, because one request alone always fits.
 
 Source: spec 15 (Flover, arXiv 2305.13484, temporal fusion). Its slots are places here; its reordering of buffers is the library's.
 Threads: one thread calls `step`; any thread may call `submit`, `cancel`, `promised` and read the properties.
@@ -79,6 +79,12 @@ class Scheduler:
         with self._lock:
             self._bills.statistics.evicted = self._placement.forgotten
             return self._bills.statistics.copy()
+
+    @property
+    def standing(self) -> tuple[tuple[Job, ...], tuple[Job, ...]]:
+        """The jobs that wait and those that run, for who watches."""
+        with self._lock:
+            return tuple(self._queue), tuple(self._running)
 
     def promised(self, jobs: Sequence[Job]) -> list[int]:
         """Uncached input that each job would be billed if these were submitted now, in this order."""
@@ -325,6 +331,7 @@ class Scheduler:
     def _remove(self, job: Job) -> None:
         """Take a job out of service; what it computed stays, as far as it may be retained."""
         self._running.remove(job)
+        self._queue.served(job, len(job.generated) or len(job.order.continuation))
         self._hold = False
         self._bills.settle_promise(job)
         self._placement.leave(job, keep=self.limits.retained)

@@ -71,6 +71,11 @@ class ServingEngine(Engine, Tokenizing, ScoresContinuations):
         return self._pieces
 
     @property
+    def scheduler(self) -> Scheduler:
+        """What serves the requests; to be watched, not used."""
+        return self._scheduler
+
+    @property
     def statistics(self) -> EngineStatistics:
         """What was computed, as opposed to what was billed."""
         return self._scheduler.statistics
@@ -207,7 +212,8 @@ class ServingEngine(Engine, Tokenizing, ScoresContinuations):
             hidden="hidden" in request.wants,
             max_uncached=request.max_uncached,
         )
-        return Job(order, done, Processors(request.sampling, mask) if processed else None)
+        begun = tokens[len(tokens) - request.begun :]
+        return Job(order, done, Processors(request.sampling, mask, begun) if processed else None)
 
     def _rating(
         self,

@@ -24,6 +24,7 @@ from outthink.engines.engine import (
 from outthink.engines.openai.abilities import Abilities, PrefixWay
 from outthink.engines.openai.presets import GuidedField, Preset
 from outthink.engines.openai.reading import Api
+from outthink.engines.tools import Tools
 
 PATHS: dict[Api, str] = {"chat": "/chat/completions", "completions": "/completions", "responses": "/responses"}
 CONTINUE = (
@@ -89,6 +90,8 @@ def written(request: Request, speech: Speech, *, server_stops: bool) -> Written:
     _sample(body, request, api, speech)
     if request.constraint is not None:
         _constrain(body, request.constraint, api, speech)
+    if request.tools is not None:
+        _tools(body, request.tools, api)
     _wants(body, request, api, speech)
     if server_stops and request.stop and api != "responses":
         body["stop"] = list(request.stop)
@@ -104,7 +107,8 @@ def _messages(prompt: ChatPrompt, speech: Speech) -> tuple[list[dict[str, Any]],
     if folded:
         given = _without_system(given)
     return [
-        {"role": m.role, "content": m.content if isinstance(m.content, str) else list(m.content)} for m in given
+        {"role": m.role, "content": m.content if isinstance(m.content, str) else list(m.content), **dict(m.more)}
+        for m in given
     ], folded
 
 
@@ -180,6 +184,14 @@ def _sample(body: dict[str, Any], request: Request, api: Api, speech: Speech) ->
         if any(abs(value) > 100 for value in sampling.logit_bias.values()):
             raise _refused("servers clamp the logit bias to 100", "a larger one", "Stay within -100 and 100.")
         body["logit_bias"] = dict(sampling.logit_bias)
+
+
+def _tools(body: dict[str, Any], tools: Tools, api: Api) -> None:
+    if api != "chat":
+        raise _refused("tools are sent through the chat interface only", f"api = {api!r}", "Set api to 'chat'.")
+    body["tools"] = list(tools.definitions)
+    given = {"tool_choice": tools.choice, "parallel_tool_calls": tools.parallel}
+    body.update({name: value for name, value in given.items() if value is not None})
 
 
 def _wants(body: dict[str, Any], request: Request, api: Api, speech: Speech) -> None:

@@ -15,8 +15,9 @@ class Draft:
     Attributes:
         finish: the backend's word for why it ended; None while it goes on.
         told_stop: the stop string that the backend named; None where it named none.
-        pieces: how many pieces of text or thought arrived; each stands for at least one token.
+        pieces: how many pieces of text or thought arrived. `size`: how many characters they hold, white space aside.
         names: the text of each token that came with a log-probability. `others`: the alternatives at each such position.
+        calls: tool calls by their place, each with "id", "name" and "arguments" as far as they have arrived.
     """
 
     parts: list[str] = field(default_factory=list)
@@ -25,9 +26,17 @@ class Draft:
     log_probs: list[float] = field(default_factory=list)
     others: list[list[tuple[str, float]]] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)
+    calls: dict[int, dict[str, str]] = field(default_factory=dict)
     finish: str | None = None
     told_stop: str | None = None
     pieces: int = 0
+    size: int = 0
+
+    def add(self, place: list[str], text: str) -> None:
+        """One more piece, of the text (`parts`) or the thought (`thoughts`)."""
+        place.append(text)
+        self.pieces += 1
+        self.size += sum(map(len, text.split()))
 
     @property
     def text(self) -> str:
@@ -46,7 +55,7 @@ class Reply:
 
     Attributes:
         sent: whether the call is on its way, so that the backend may bill it.
-        begun: whether anything of the reply has arrived.
+        begun: whether anything of the reply has arrived. `streamed`: whether it was asked for in pieces, as they are generated.
         ended: whether the reply is complete.
         closed: whether this side closed it, having seen all it wanted.
         usage: the latest that the backend reported. `usage_final`: whether it is that of the whole reply.
@@ -55,6 +64,7 @@ class Reply:
     drafts: dict[int, Draft] = field(default_factory=dict)
     sent: bool = False
     begun: bool = False
+    streamed: bool = False
     ended: bool = False
     closed: bool = False
     usage: Usage | None = None

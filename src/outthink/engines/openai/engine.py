@@ -6,6 +6,9 @@ import asyncio
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import msgspec
 
 from outthink.core.cost import ZERO, Cost, total_of
 from outthink.core.cut import Cut, gather_until
@@ -19,8 +22,9 @@ from outthink.engines.openai.calls import Call, PromptSizes, grouped, wait_secon
 from outthink.engines.openai.limits import gate_of
 from outthink.engines.openai.reading import complete, read_event, read_whole
 from outthink.engines.openai.settling import Settling, wants_no_more
-from outthink.engines.openai.usage import Usage, cost_of
-from outthink.engines.paid_failure import PaidFailure
+from outthink.engines.openai.usage import Prices, Usage, cost_of, most_tokens
+from outthink.engines.paid_failure import PaidFailure, Ungiven
+from outthink.engines.prices import listed
 
 if TYPE_CHECKING:
     from outthink.engines.openai.settings import Openai
@@ -44,8 +48,9 @@ class OpenAIEngine(Engine):
             image_tokens=settings.image_tokens,
             context=settings.context or abilities.context,
         )
+        self._prices, self._old_prices = _priced(settings)
         self._settling = Settling(
-            prices=settings.prices,
+            prices=self._prices,
             trusted=abilities.usage != "no",
             limits=abilities.limits == "yes",
             echo=abilities.prefix_echo,
@@ -56,6 +61,7 @@ class OpenAIEngine(Engine):
         self._counted = ZERO
         self._uncertain = ZERO
         self._closed = False
+        self._leaves_out = False
         self._running: set[tuple[asyncio.AbstractEventLoop, asyncio.Task[object]]] = set()
 
     @property
@@ -85,6 +91,7 @@ class OpenAIEngine(Engine):
             constraints=can_constrain(self._speech),
             honours_limits=able.limits == "yes",
             context=settings.context or able.context,
+            tools=settings.api == "chat" and "tools" not in settings.omit,
         )
 
     @property
@@ -97,6 +104,10 @@ class OpenAIEngine(Engine):
             found.append(Adaptation("one seed a sample", "equal requests share one call with n, and one seed"))
         elif not self._sends_seeds or able.seeds != "yes":
             found.append(Adaptation("one seed a sample", "the server draws as it likes; runs do not repeat"))
+        if self._leaves_out:
+            found.append(
+                Adaptation("several replies to a request", "the server left some out; each has a request of its own")
+            )
         if not self._server_stops(()):
             found.append(Adaptation("stop strings", "found here; the server does not say which one ended a reply"))
         if able.usage == "no":
@@ -105,7 +116,7 @@ class OpenAIEngine(Engine):
             found.append(Adaptation("continuing a reply", "the server repeats the prefix, which is taken off"))
         if self._settings.prompted and able.prefix in ("none", "unknown"):
             found.append(Adaptation("continuing a reply", "asked for in words: another distribution"))
-        return tuple(found)
+        return (*found, *self._old_prices)
 
     def counters(self) -> Cost:
         return self._counted
@@ -121,7 +132,7 @@ class OpenAIEngine(Engine):
             own = Usage(0, call.request.max_tokens)
             first = Usage(call.input_most, call.request.max_tokens)
             parts = zip(call.slots, [first] + [own] * (call.n - 1), strict=True)
-            costs.update({i: cost_of(u, self._settings.prices, calls=1 if u is first else 0) for i, u in parts})
+            costs.update({i: cost_of(u, self._prices, calls=1 if u is first else 0) for i, u in parts})
         return [costs[i] for i in range(len(requests))]
 
     async def generate(self, requests: Sequence[Request], *, cut: Cut | None = None) -> list[Generation | Failure]:
@@ -173,6 +184,9 @@ class OpenAIEngine(Engine):
     def _call(self, slot: int, request: Request) -> Call:
         body = written(request, self._speech, server_stops=self._server_stops(request.stop))
         least, most = self._sizes.bounds(request.prompt)
+        if request.tools is not None:
+            # Servers write the definitions into the prompt, each in a template of its own.
+            most += most_tokens(msgspec.json.encode(request.tools.definitions).decode()) * 2
         return Call([slot], [request], body, least, most)
 
     def _ready(self, requests: Sequence[Request]) -> tuple[list[Call], dict[int, Failure]]:
@@ -196,6 +210,8 @@ class OpenAIEngine(Engine):
     @property
     def _shares(self) -> bool:
         """Whether requests that differ in their seed only share a call: then they share a seed too."""
+        if self._leaves_out:
+            return False
         if self._settings.use_n == "never" or self._settings.api == "responses" or self._abilities.n != "yes":
             return False
         return self._settings.use_n == "always" or not self._sends_seeds or self._abilities.seeds != "yes"
@@ -225,6 +241,8 @@ class OpenAIEngine(Engine):
                     call.reply.sent = True
                     await self._read(call)
                     results = self._settling.finished(call)
+                    # From now on each has a request of its own, whatever was said of this server.
+                    self._leaves_out = self._leaves_out or any(isinstance(one, Ungiven) for one in results)
                     break
                 except EngineError as error:
                     again = error.retryable and not getattr(error, "billed", False) and attempt < settings.retries
@@ -257,7 +275,7 @@ class OpenAIEngine(Engine):
         if not self._streams and not (local and self._abilities.stream == "yes" and self._settings.stream != "never"):
             read_whole(call.written.api, await self._transport.post(call.written.path, body), call.reply)
             return
-        body["stream"] = True
+        body["stream"] = call.reply.streamed = True
         if call.written.api != "responses" and self._abilities.stream_usage != "no":
             extra = {"continuous_usage_stats": True} if self._preset.continuous_usage else {}
             body["stream_options"] = {"include_usage": True, **extra}
@@ -276,5 +294,16 @@ class OpenAIEngine(Engine):
             self._counted = self._counted + total_of(r.cost for r in paid)
             self._uncertain = self._uncertain + total_of(r.uncertain for r in paid)
         usage = call.reply.usage
-        if usage is not None and usage.input > 0 and self._abilities.usage != "no":
+        plain = call.request.tools is None
+        if usage is not None and usage.input > 0 and plain and self._abilities.usage != "no":
             self._sizes.learn(call.request.prompt, usage.input)
+
+
+def _priced(settings: Openai) -> tuple[Prices | None, tuple[Adaptation, ...]]:
+    """The settings' own prices, else the listed ones with what is to be said of their age; None where nobody knows."""
+    if settings.prices is not None:
+        return settings.prices, ()
+    known = listed(str(urlsplit(settings.address).hostname), settings.model)
+    if known is None:
+        return None, ()
+    return Prices(input=known.input, output=known.output, cached_input=known.cached_input), known.notice()

@@ -29,6 +29,7 @@ def read_whole(api: Api, document: Any, reply: Reply) -> None:
             body = choice if api == "completions" else _mapping(choice.get("message"))
             _text(draft, body.get("text") if api == "completions" else body.get("content"))
             _thought(draft, body)
+            _tool_calls(draft, body)
             _rest(draft, choice)
             draft.finish = draft.finish or "stop"
     if not reply.drafts:
@@ -58,10 +59,12 @@ def read_event(api: Api, event: Any, reply: Reply) -> None:
         body = choice if api == "completions" else _mapping(choice.get("delta"))
         _text(draft, body.get("text") if api == "completions" else body.get("content"))
         _thought(draft, body)
+        _tool_calls(draft, body)
         _rest(draft, choice)
     if isinstance(event.get("usage"), Mapping):
         # In an event of its own, or with the end of the last choice; a running count before that is not the whole.
-        reply.usage_final = all(draft.finish is not None for draft in reply.drafts.values())
+        ended = all(draft.finish is not None for draft in reply.drafts.values())
+        reply.usage_final = ended or not _list(event.get("choices"))
 
 
 def complete(reply: Reply) -> None:
@@ -130,16 +133,27 @@ def _text(draft: Draft, content: Any) -> None:
     if isinstance(content, list):
         content = "".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
     if isinstance(content, str) and content:
-        draft.parts.append(content)
-        draft.pieces += 1
+        draft.add(draft.parts, content)
 
 
 def _thought(draft: Draft, body: Mapping[str, Any]) -> None:
     for name in ("reasoning_content", "reasoning"):
         if isinstance(thought := body.get(name), str) and thought:
-            draft.thoughts.append(thought)
-            draft.pieces += 1
+            draft.add(draft.thoughts, thought)
             return
+
+
+def _tool_calls(draft: Draft, body: Mapping[str, Any]) -> None:
+    """Tool calls, whole or in pieces: names and arguments of one place are put together as they arrive."""
+    for place, call in enumerate(_list(body.get("tool_calls"))):
+        index = call.get("index", place)
+        so_far = draft.calls.setdefault(index if isinstance(index, int) else place, {})
+        said = _mapping(call.get("function"))
+        for name, part in (("id", call.get("id")), ("name", said.get("name")), ("arguments", said.get("arguments"))):
+            if isinstance(part, str) and part:
+                so_far[name] = so_far.get(name, "") + part
+                draft.pieces += 1
+                draft.size += len(part)
 
 
 def _usage(document: Mapping[str, Any], reply: Reply) -> None:

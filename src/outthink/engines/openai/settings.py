@@ -62,7 +62,8 @@ class Openai(EngineSettings):
             uncertain. If unsure leave it off: every request has a connection of its own, which a cut closes.
         timeouts: the longest waits of a request, by phase, in seconds.
         limits: how much is asked of the server's host at once.
-        prices: money per million tokens; None for unknown, which is then unknown in every bill.
+        prices: money per million tokens; None: as your price file or the package's says (`outthink.engines.prices`), else unknown, which is
+            then unknown in every bill.
     """
 
     model: Annotated[str, Meta(min_length=1)]

@@ -10,10 +10,21 @@ from outthink.engines.engine import Generation, Request, StopReason
 from outthink.engines.openai.calls import Call
 from outthink.engines.openai.drafts import Draft, first_stop
 from outthink.engines.openai.failing import BrokenReply
-from outthink.engines.openai.usage import Prices, Usage, cost_of, least_tokens, money_of, most_tokens, shares
-from outthink.engines.paid_failure import PaidFailure
+from outthink.engines.openai.usage import (
+    BYTES_PER_TOKEN,
+    Prices,
+    Usage,
+    cost_of,
+    least_tokens,
+    money_of,
+    most_tokens,
+    shares,
+)
+from outthink.engines.paid_failure import PaidFailure, Ungiven
+from outthink.engines.tools import ToolCall
 
 LENGTH = frozenset({"length", "max_tokens", "max_output_tokens"})
+_LEEWAY = 64
 REFUSED = frozenset({"content_filter", "error", "abort", "failed"})
 
 
@@ -30,12 +41,23 @@ def _heard(call: Call, draft: Draft, echo: bool | None) -> str:
 
 
 def wants_no_more(call: Call, echo: bool | None) -> bool:
-    """Whether every choice that goes on has met a stop string that the server was not told. A reply that ended by itself is read to
-    its last event, which brings the usage."""
+    """Whether the stream may be left: it has said all that is wanted, or more than it was allowed to.
+
+    The first where every choice that goes on has met a stop string that the server was not told. A reply that ended by itself is read to
+    its last event, which brings the usage.
+    """
+    if _runs_away(call):
+        return True
     if call.written.server_stops or not call.request.stop or len(call.reply.drafts) < call.n:
         return False
     going = [draft for draft in call.reply.drafts.values() if draft.finish is None]
     return bool(going) and all(first_stop(_heard(call, draft, echo), call.request.stop)[1] for draft in going)
+
+
+def _runs_away(call: Call) -> bool:
+    """Whether a reply is longer than any within its limit can be, by a factor of two: a server that ignores limits may never end."""
+    most = (2 * call.request.max_tokens + _LEEWAY) * BYTES_PER_TOKEN
+    return any(max(draft.size, draft.pieces) > most for draft in call.reply.drafts.values() if draft.finish is None)
 
 
 class Settling:
@@ -60,7 +82,7 @@ class Settling:
             draft = call.reply.drafts.get(index)
             if draft is None:
                 told = f"The backend gave {len(call.reply.drafts)} of {call.n} replies."
-                results.append(paid(BrokenReply(told, retryable=True), costs[index], uncertain[index]))
+                results.append(Ungiven(BrokenReply.__name__, told, None, True, costs[index], uncertain[index]))
             elif draft.finish in REFUSED:
                 told = f"The backend ended the reply: {draft.finish}."
                 results.append(paid(EngineError(told), costs[index], uncertain[index]))
@@ -98,7 +120,9 @@ class Settling:
         if stop_text:
             stop = StopReason.STOP
         else:
-            stop = StopReason.LENGTH if draft.finish in LENGTH else StopReason.END
+            # A stream that was left without a stop string ran away.
+            ran_away = call.reply.closed and draft.finish is None
+            stop = StopReason.LENGTH if draft.finish in LENGTH or ran_away else StopReason.END
         kept = _kept(draft, whole, at + len(stop_text)) if at >= 0 else len(draft.log_probs)
         asked = "log_probs" in request.wants and bool(draft.log_probs)
         tokens = tuple(draft.tokens) if draft.tokens and at < 0 else None
@@ -113,6 +137,11 @@ class Settling:
             reasoning=draft.reasoning,
             estimated=estimated,
             uncertain=uncertain,
+            names=tuple(draft.names[:kept]) if asked else None,
+            tool_calls=tuple(
+                ToolCall(call.get("name", ""), call.get("arguments", ""), call.get("id", ""))
+                for _, call in sorted(draft.calls.items())
+            ),
         )
 
     # -- bills ------------------------------------------------------------------------------------------------------
@@ -122,9 +151,13 @@ class Settling:
         reply = call.reply
         if not reply.sent:
             return ZERO, ZERO
-        most = cost_of(self._most(call), self._prices)
+        if self._told_all(call) and reply.usage is not None:
+            return cost_of(reply.usage, self._prices), ZERO
         if not reply.begun:
-            return self._between(ZERO, most)
+            # What a stream has generated before its first piece arrives is what it generates after it was left, at most.
+            few = reply.streamed and self._abort is not None
+            output = min(call.n * (self._abort or 0), call.most.output) if few else call.most.output
+            return self._between(ZERO, cost_of(Usage(call.input_most, output), self._prices))
         input_least, input_most = call.input_least, call.input_most
         seen = [_seen(draft) for draft in reply.drafts.values()]
         least, usage = sum(seen), reply.usage if self._trusted else None
@@ -132,7 +165,7 @@ class Settling:
             input_least = input_most = usage.input
             least = usage.output
         running = sum(draft.finish is None for draft in reply.drafts.values()) + call.n - len(reply.drafts)
-        limit = self._most(call).output
+        limit = call.most.output
         highest = least if usage is not None else max(least, sum(_at_most(d) for d in reply.drafts.values()))
         slack = limit if self._abort is None else highest + running * self._abort
         if not running and usage is None:
@@ -140,21 +173,22 @@ class Settling:
         thought = sum(1 for draft in reply.drafts.values() for _ in draft.thoughts)
         cached = usage.cached if usage is not None else 0
         low = cost_of(Usage(input_least, least, cached, min(thought, least)), self._prices)
-        high = cost_of(Usage(input_most, max(least, min(slack, limit))), self._prices)
+        # Who has passed the limit is not held by it.
+        high = cost_of(Usage(input_most, max(least, slack if least > limit else min(slack, limit))), self._prices)
         return self._between(low, high)
 
     def _bill(self, call: Call) -> tuple[list[Cost], list[Cost], bool]:
         """Costs and uncertainties of a whole call, one of each per request; the prompt stands with the first."""
         reply = call.reply
         drafts = [reply.drafts.get(i) or Draft() for i in range(call.n)]
-        weights = [max(1, _weight(draft)) for draft in drafts]
+        weights = [max(1, _weight(draft)) if i in reply.drafts else 0 for i, draft in enumerate(drafts)]
         if reply.usage_final and reply.usage is not None and self._plausible(call, reply.usage):
             return self._shared(call, reply.usage, weights), [ZERO] * call.n, False
         if reply.closed:
             low, rest = self.interval(call)
         else:
             least = Usage(call.input_least, sum(_seen(draft) for draft in drafts))
-            limit = self._most(call).output
+            limit = call.most.output
             most = Usage(call.input_most, max(least.output, min(limit, sum(_at_most(draft) for draft in drafts))))
             low, rest = self._between(cost_of(least, self._prices), cost_of(most, self._prices))
         used = Usage(low.input_tokens, low.output_tokens, low.cached_input_tokens, low.reasoning_tokens)
@@ -168,15 +202,18 @@ class Settling:
             costs.append(cost_of(one, self._prices, calls=1 if i == 0 else 0))
         return costs
 
+    def _told_all(self, call: Call) -> bool:
+        """Whether the usage of the whole call has arrived, though the reply cannot be used."""
+        reply = call.reply
+        whole = reply.usage_final and (reply.ended or len(reply.drafts) == call.n)
+        return whole and reply.usage is not None and self._plausible(call, reply.usage)
+
     def _plausible(self, call: Call, usage: Usage) -> bool:
         """Whether a report can be true. One that cannot is not used at all."""
         if not self._trusted or usage.input < 1:
             return False
         least = sum(_seen(draft) for draft in call.reply.drafts.values())
-        return usage.output >= least and (not self._limits or usage.output <= self._most(call).output)
-
-    def _most(self, call: Call) -> Usage:
-        return call.most
+        return usage.output >= least and (not self._limits or usage.output <= call.most.output)
 
     def _between(self, low: Cost, high: Cost) -> tuple[Cost, Cost]:
         counted = {
@@ -201,9 +238,13 @@ def _seen(draft: Draft) -> int:
 
 
 def _at_most(draft: Draft) -> int:
-    """The most tokens that a choice can have had: its bytes, those of a stop string that is not shown, and an end token."""
+    """The most tokens that a choice can have had: those shown by id or by log-probability where these cover all of its text, else its
+    bytes; those of a stop string that is not shown; and an end token."""
     told = most_tokens(draft.told_stop) if draft.told_stop is not None else 0
-    return most_tokens(draft.text) + most_tokens(draft.reasoning) + told + 1
+    shown = max(len(draft.tokens), len(draft.log_probs))
+    covered = bool(draft.names) and not draft.thoughts and "".join(draft.names) == draft.text
+    text = most_tokens(draft.text) + most_tokens(draft.reasoning)
+    return (min(shown, text) if covered or draft.tokens else text) + told + 1
 
 
 def _weight(draft: Draft) -> int:

@@ -9,9 +9,9 @@ import asyncio
 import json
 import threading
 import weakref
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -19,11 +19,13 @@ import msgspec
 
 from outthink.core.errors import EngineError, explain
 from outthink.core.settings import PositiveFloat, Settings
+from outthink.engines.openai.connections import POOL_SIZE, Connections
 from outthink.engines.openai.failing import BrokenReply, TimedOut, Unreachable, error_in, refusal
 from outthink.engines.openai.secret import KeyAuth, Secret
 
 _LONGEST_ERROR_BODY = 1 << 16
 _PATIENCE_SECONDS = 2.0
+_TURNS = 6
 _HERE = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -54,9 +56,7 @@ class Transport:
         # How many are open at once is the gate's business: a pool that waits by itself would hide it.
         self._limits = httpx.Limits(max_connections=None, max_keepalive_connections=in_flight)
         self._headers = {"user-agent": "outthink", **headers}
-        self._pools: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._pools: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Connections] = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
         # Reading certificates takes a tenth of a second: once, before the first request, and never for plain addresses.
         self._http2 = http2 and self._base.startswith("https:")
@@ -71,8 +71,10 @@ class Transport:
     async def get(self, path: str) -> Any:
         """A document."""
         timeout = self._timeout(self._timeouts.idle)
-        async with self._guarded(), self._pool().stream("GET", self._base + path, timeout=timeout) as reply:
-            return await self._document(reply)
+        async with self._guarded():
+            with self._pool().lent() as client:
+                async with client.stream("GET", self._base + path, timeout=timeout) as reply:
+                    return await self._document(reply)
 
     async def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """The reply as a document. Raises `BackendError` or `ContextOverflow`."""
@@ -86,7 +88,9 @@ class Transport:
         whole, idle = self._timeouts.whole, self._timeouts.idle
         async with self._guarded(), asyncio.timeout(whole), self._send(path, body, idle=idle) as reply:
             if "text/event-stream" in reply.headers.get("content-type", ""):
-                yield events_of(reply)
+                # Closed here and not by the garbage collector, which would leave tasks behind where a stream is left early.
+                async with aclosing(events_of(reply)) as events:
+                    yield events
             else:
                 # The server ignored that a stream was wanted.
                 yield _only(await self._document(reply))
@@ -104,6 +108,7 @@ class Transport:
                 # That loop may end before it gets to it; its sockets then go with it.
                 closing = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(pool.aclose(), loop))
                 await asyncio.wait([closing], timeout=_PATIENCE_SECONDS)
+        await _settle()
 
     async def leave_loop(self) -> None:
         """Close the pool of this loop only."""
@@ -111,6 +116,7 @@ class Transport:
             pool = self._pools.pop(asyncio.get_running_loop(), None)
         if pool is not None:
             await pool.aclose()
+        await _settle()
 
     def scrubbed(self, error: EngineError) -> EngineError:
         """The error with the key taken out of its message."""
@@ -119,36 +125,41 @@ class Transport:
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
-    def _pool(self) -> httpx.AsyncClient:
+    def _pool(self) -> Connections:
         loop = asyncio.get_running_loop()
         with self._lock:
             pool = self._pools.get(loop)
             if pool is None:
-                pool = self._pools[loop] = httpx.AsyncClient(
-                    auth=KeyAuth(self._secret),
-                    headers=self._headers,
-                    limits=self._limits,
-                    verify=self._tls if self._tls is not None else False,
-                    http2=self._http2,
-                    # Proxies of the environment are for the world outside, never for this machine.
-                    trust_env=urlsplit(self._base).hostname not in _HERE,
-                )
+                size = None if self._http2 else POOL_SIZE
+                pool = self._pools[loop] = Connections(self._client, size=size)
             return pool
+
+    def _client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            auth=KeyAuth(self._secret),
+            headers=self._headers,
+            limits=self._limits,
+            verify=self._tls if self._tls is not None else False,
+            http2=self._http2,
+            # Proxies of the environment are for the world outside, never for this machine.
+            trust_env=urlsplit(self._base).hostname not in _HERE,
+        )
 
     def _timeout(self, idle: float) -> httpx.Timeout:
         return httpx.Timeout(idle, connect=self._timeouts.connect, pool=None)
 
     @asynccontextmanager
     async def _send(self, path: str, body: Mapping[str, Any], *, idle: float) -> AsyncIterator[httpx.Response]:
-        reply = await self._sent(self._base + path, msgspec.json.encode(body), self._timeout(idle))
-        try:
-            if reply.status_code >= 300:
-                raise refusal(reply.status_code, await _some(reply), reply.headers)
-            yield reply
-        finally:
-            await reply.aclose()
+        with self._pool().lent() as client:
+            reply = await self._sent(client, self._base + path, msgspec.json.encode(body), self._timeout(idle))
+            try:
+                if reply.status_code >= 300:
+                    raise refusal(reply.status_code, await _some(reply), reply.headers)
+                yield reply
+            finally:
+                await reply.aclose()
 
-    async def _sent(self, url: str, content: bytes, limits: httpx.Timeout) -> httpx.Response:
+    async def _sent(self, client: httpx.AsyncClient, url: str, content: bytes, limits: httpx.Timeout) -> httpx.Response:
         """The head of the reply. A kept connection that the server had closed meanwhile is no failure: the next one is tried."""
         while True:
             opened: list[str] = []
@@ -157,13 +168,12 @@ class Transport:
                 if event.startswith("connection.connect_"):
                     opened.append(event)
 
-            pool = self._pool()
             headers = {"content-type": "application/json"}
-            request = pool.build_request(
+            request = client.build_request(
                 "POST", url, content=content, headers=headers, timeout=limits, extensions={"trace": note}
             )
             try:
-                return await pool.send(request, stream=True)
+                return await client.send(request, stream=True)
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
                 if opened:
                     raise
@@ -214,16 +224,24 @@ class Transport:
         )
 
 
-async def events_of(reply: httpx.Response) -> AsyncIterator[Any]:
+async def events_of(reply: httpx.Response) -> AsyncGenerator[Any, None]:
     """The documents of an event stream, and "[DONE]" where it stands. Raises `BrokenReply`."""
     held = b""
-    async for data in reply.aiter_bytes():
-        *lines, held = (held + data).split(b"\n")
-        for line in lines:
-            if (found := _data(line)) is not None:
-                yield found
+    # httpx types its generator as a mere iterator, and only a generator can be closed.
+    async with aclosing(cast("AsyncGenerator[bytes, None]", reply.aiter_bytes())) as pieces:
+        async for data in pieces:
+            *lines, held = (held + data).split(b"\n")
+            for line in lines:
+                if (found := _data(line)) is not None:
+                    yield found
     if (found := _data(held)) is not None:
         yield found
+
+
+async def _settle() -> None:
+    """Turns of the loop for the wire library's generators: those of streams that were left early end in tasks of their own."""
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
 
 
 async def _only(document: Any) -> AsyncIterator[Any]:

@@ -16,7 +16,7 @@ from outthink.core.cost import Cost
 from outthink.core.settings import NonNegativeFloat, Settings
 
 _SPACE = re.compile(r"\s+")
-_BYTES_PER_TOKEN = 16
+BYTES_PER_TOKEN = 16
 
 
 class Prices(Settings):
@@ -70,7 +70,7 @@ def most_tokens(text: str) -> int:
 
 def least_tokens(text: str) -> int:
     """The fewest tokens that a text is expected to have; 0 for no text."""
-    return math.ceil(len(_SPACE.sub(" ", text).encode("utf-8", "surrogatepass")) / _BYTES_PER_TOKEN)
+    return math.ceil(len(_SPACE.sub(" ", text).encode("utf-8", "surrogatepass")) / BYTES_PER_TOKEN)
 
 
 def cost_of(usage: Usage, prices: Prices | None, *, calls: int = 1) -> Cost:

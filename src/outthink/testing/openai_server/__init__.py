@@ -6,12 +6,14 @@
 
 It listens on 127.0.0.1 on a port that the system chooses, serves chat, completions, responses and models, streaming and not, and needs
 nothing beyond the core install. The script is the same function that `ScriptedEngine` takes; `able_model` is one that passes a probe.
+`FaultyBackend` is a set of such servers that go wrong in known ways.
 """
 
 from outthink.testing.openai_server.counters import Counters
-from outthink.testing.openai_server.personality import Ability, Fault, Faults, Personality, every, first
+from outthink.testing.openai_server.faulty import FaultyBackend, Misbehaviour, in_thread, misbehaviours
+from outthink.testing.openai_server.personality import Ability, Fault, Faults, Personality, always, every, first
 from outthink.testing.openai_server.scoring import Scoring
-from outthink.testing.openai_server.scripts import LETTERS, able_model
+from outthink.testing.openai_server.scripts import LETTERS, able_model, opinionated_model
 from outthink.testing.openai_server.server import OpenAIServer
 
 __all__ = [
@@ -20,10 +22,16 @@ __all__ = [
     "Counters",
     "Fault",
     "Faults",
+    "FaultyBackend",
+    "Misbehaviour",
     "OpenAIServer",
     "Personality",
     "Scoring",
     "able_model",
+    "always",
     "every",
     "first",
+    "in_thread",
+    "misbehaviours",
+    "opinionated_model",
 ]

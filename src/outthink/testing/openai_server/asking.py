@@ -69,7 +69,9 @@ def read(api: Api, body: Mapping[str, Any], who: Personality) -> Ask:
         stream=bool(_granted("stream", body.get("stream"), who.stream, neutral=(None, False))),
         include_usage=bool(options.get("include_usage")),
         continuous=bool(options.get("continuous_usage_stats")),
-        options=tuple(_granted("response_format", _options(body), who.schema, neutral=((),)) or ()),
+        options=()
+        if who.schema == "ignored"
+        else tuple(_granted("response_format", _options(body), who.schema, neutral=((),)) or ()),
         token_ids=bool(body.get("return_token_ids")),
     )
 
@@ -127,6 +129,9 @@ def _text(content: Any) -> str:
 
 def _sampling(body: Mapping[str, Any]) -> Sampling:
     names = ("temperature", "top_p", "min_p", "presence_penalty", "frequency_penalty")
+    for name in names:
+        if not isinstance(body.get(name, 0), (int, float, type(None))):
+            raise Refused(400, f"{name} must be a number.")
     values: dict[str, Any] = {name: float(body[name]) for name in names if body.get(name) is not None}
     values["top_k"] = max(int(body.get("top_k") or 0), 0)
     values["repetition_penalty"] = float(body.get("repetition_penalty") or body.get("repeat_penalty") or 1.0)

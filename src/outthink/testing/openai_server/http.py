@@ -9,6 +9,9 @@ from http import HTTPStatus
 
 import msgspec
 
+_BLANK_LINE = b"\r\n\r\n"
+_PIECE = 1 << 16
+
 
 @dataclass(frozen=True)
 class HttpRequest:
@@ -30,29 +33,34 @@ class Connection:
 
     async def next_request(self) -> HttpRequest | None:
         """The next request; None when the client has closed the connection. Raises `ValueError` for what is not HTTP."""
-        try:
-            head = self._ahead + await self._reader.readuntil(b"\r\n\r\n")
-        except (asyncio.IncompleteReadError, ConnectionError):
-            return None
-        self._ahead = b""
-        first, *lines = head.decode("latin-1").split("\r\n")
+        while (end := self._ahead.find(_BLANK_LINE)) < 0:
+            if not await self._more():
+                return None
+        first, *lines = self._ahead[:end].decode("latin-1").split("\r\n")
         method, path, _ = first.split(" ", 2)
         headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        length = int(headers.get("content-length", "0"))
-        try:
-            body = await self._reader.readexactly(length)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            return None
+        start = end + len(_BLANK_LINE)
+        stop = start + int(headers.get("content-length", "0"))
+        while len(self._ahead) < stop:
+            if not await self._more():
+                return None
+        body, self._ahead = self._ahead[start:stop], self._ahead[stop:]
         return HttpRequest(method, path.partition("?")[0], headers, body)
 
     async def gone(self) -> None:
         """Returns when the client closes the connection."""
+        while await self._more():
+            # The client already sends its next request, which is kept: it is still there.
+            continue
+
+    async def _more(self) -> bool:
+        """Wait for further bytes of the client; whether there were any before it closed."""
         try:
-            while data := await self._reader.read(1):
-                # The client already sends its next request: it is still there.
-                self._ahead += data
+            data = await self._reader.read(_PIECE)
         except ConnectionError:
-            return
+            return False
+        self._ahead += data
+        return bool(data)
 
     async def reply(self, status: int, document: object, headers: Mapping[str, str] | None = None) -> None:
         """A whole JSON document."""

@@ -17,7 +17,16 @@ from typing import Any, Literal
 Ability = Literal["yes", "ignored", "refused"]
 PrefixField = Literal["continue-final-message", "trailing", "prefix-flag"]
 FaultKind = Literal[
-    "status", "hang", "drop", "truncated-json", "cut-stream", "empty-choices", "not-json", "error-body", "odd-text"
+    "status",
+    "hang",
+    "drop",
+    "truncated-json",
+    "cut-stream",
+    "stall",
+    "empty-choices",
+    "not-json",
+    "error-body",
+    "odd-text",
 ]
 
 
@@ -27,10 +36,12 @@ class Fault:
 
     Attributes:
         kind: "status" answers with `status`; "hang" never answers; "drop" closes the connection before a reply; "truncated-json" ends the
-            body in the middle; "cut-stream" closes a stream after `after` pieces; "empty-choices" replies without any choice; "not-json"
-            replies with a page of HTML; "error-body" reports an error under status 200; "odd-text" replies with `text`.
+            body in the middle; "cut-stream" closes a stream after `after` pieces, "stall" falls silent there and keeps the connection;
+            "empty-choices" replies without any choice; "not-json" replies with a page of HTML; "error-body" reports an error under
+            status 200; "odd-text" replies with `text`.
         retry_after: seconds, sent as the header of that name.
         text: the whole reply of "odd-text", or the message of an error.
+        limited: whether the reply of "odd-text" keeps to the request's limit.
     """
 
     kind: FaultKind
@@ -38,6 +49,7 @@ class Fault:
     retry_after: float | None = None
     after: int = 1
     text: str = ""
+    limited: bool = True
 
 
 Faults = Callable[[int, dict[str, Any]], Fault | None]
@@ -47,6 +59,11 @@ Faults = Callable[[int, dict[str, Any]], Fault | None]
 def every(k: int, fault: Fault) -> Faults:
     """Every k-th request fails: numbers k - 1, 2k - 1, ... of those that arrive."""
     return lambda index, body: fault if index % k == k - 1 else None
+
+
+def always(fault: Fault) -> Faults:
+    """Every request fails."""
+    return lambda index, body: fault
 
 
 def first(m: int, fault: Fault) -> Faults:

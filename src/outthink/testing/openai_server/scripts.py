@@ -39,3 +39,14 @@ def _rest(whole: str, said: str) -> Mapping[str, float]:
     if whole.startswith(said) and len(said) < len(whole):
         return {whole[len(said)]: 1.0}
     return {END: 1.0}
+
+
+def opinionated_model(text: str) -> Mapping[str, float]:
+    """Letters with an end, one reply in ten ending at each; where it is asked for a score it gives one, low ones as often as high ones."""
+    said = reply_of(text) if ASSISTANT in text else text
+    if "Score:" in question_of(text):
+        opening = "Score: "
+        if len(said) < len(opening):
+            return {opening[len(said)]: 1.0}
+        return dict.fromkeys("123456789", 1 / 9) if said == opening else {END: 1.0}
+    return {**{letter: p * 0.9 for letter, p in LETTERS.items()}, END: 0.1}

@@ -32,6 +32,10 @@ class OpenAIServer:
 
     Attributes:
         bodies: the body of every generation or scoring request, in order of arrival. `headers`: their headers.
+        told: the text of every reply that was generated, in full, also where it never arrived.
+        port: where to listen on 127.0.0.1; 0: where the system likes.
+
+    `GET /counters` (beside the interface, without a key) answers with the counters, for clients in other processes.
     """
 
     def __init__(
@@ -42,13 +46,16 @@ class OpenAIServer:
         vocabulary: tuple[str, ...] = (),
         model: str = "scripted",
         scoring: Scoring | None = None,
+        port: int = 0,
     ) -> None:
+        self._port = port
         self.personality = personality or Personality()
         self.model = model
         self.scoring = scoring
         self.counters = Counters()
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.told: list[str] = []
         self._speaker = Speaker(script, self.personality, vocabulary)
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -65,7 +72,7 @@ class OpenAIServer:
     async def __aenter__(self) -> OpenAIServer:
         slots = self.personality.slots
         self._gate = asyncio.Semaphore(slots) if slots is not None else None
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -83,6 +90,7 @@ class OpenAIServer:
         self.counters = Counters(open_connections=before.open_connections, in_flight=before.in_flight)
         self.bodies.clear()
         self.headers.clear()
+        self.told.clear()
 
     # -- connections ------------------------------------------------------------------------------------------------
 
@@ -131,6 +139,9 @@ class OpenAIServer:
 
     async def _route(self, connection: Connection, request: HttpRequest) -> None:
         who = self.personality
+        if request.method == "GET" and request.path == "/counters":
+            await connection.reply(200, self.counters)
+            return
         if who.key and request.headers.get("authorization") != f"Bearer {who.key}":
             raise Refused(401, "Incorrect API key provided.", code="invalid_api_key")
         if request.method == "GET" and request.path == "/v1/models":
@@ -217,6 +228,7 @@ class OpenAIServer:
 
     async def _generate(self, connection: Connection, ask: Ask, fault: Fault | None) -> None:
         replies = await self._replies(ask, fault)
+        self.told.extend(reply.text for reply in replies)
         telling = Telling(connection, ask, replies, self.personality, self.counters, fault)
         self.counters.calls += 1
         self.counters.input_tokens += telling.input_tokens
@@ -230,7 +242,7 @@ class OpenAIServer:
 
     async def _replies(self, ask: Ask, fault: Fault | None) -> list[Spoken]:
         if fault is not None and fault.kind == "odd-text":
-            return [single(fault.text, ask)] * ask.n
+            return [single(fault.text, ask, self._speaker.size(ask), limited=fault.limited)] * ask.n
         return await self._speaker.speak(ask, self._fresh_seed)
 
     def _fresh_seed(self) -> int:

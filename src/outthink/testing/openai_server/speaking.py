@@ -15,6 +15,8 @@ from outthink.engines.scripted_tokens import ASSISTANT, END, reply_of
 from outthink.testing.openai_server.asking import Ask, Refused
 from outthink.testing.openai_server.personality import Personality
 
+_PAGE = 4096
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -74,6 +76,10 @@ class Speaker:
                 raise refusal(result)
             spoken.append(self._spoken(ask, result, engine))
         return spoken
+
+    def size(self, ask: Ask) -> int:
+        """The prompt's length in tokens."""
+        return len(self._engine.tokenizer.encode(text_of(ask.prompt, self._engine), special=True))
 
     def _made(self, script: NextToken) -> ScriptedEngine:
         return ScriptedEngine(script, vocabulary=self._vocabulary, behaviour=self._behaviour)
@@ -146,8 +152,10 @@ def refusal(failure: Failure) -> Refused:
     return Refused(failure.status or 400, failure.message)
 
 
-def single(text: str, ask: Ask) -> Spoken:
-    """A reply that was prescribed word for word; every character counts as a token."""
-    kept = text[: ask.max_tokens]
-    pieces = tuple(Piece(c, c, ord(c), 0.0, ((c, 0.0),)) for c in kept)
-    return replace(Spoken(pieces, "stop", "", 1, 0), finish="stop" if kept == text else "length")
+def single(text: str, ask: Ask, input_tokens: int, *, limited: bool = True) -> Spoken:
+    """A reply that was prescribed word for word. Every character counts as a token; in long texts without a limit, every four do."""
+    size = 1 if limited or len(text) <= _PAGE else 4
+    kept = text[: ask.max_tokens] if limited else text
+    parts = [kept[at : at + size] for at in range(0, len(kept), size)]
+    pieces = tuple(Piece(c, c, ord(c[0]), 0.0, ((c, 0.0),)) for c in parts)
+    return replace(Spoken(pieces, "stop", "", input_tokens, 0), finish="stop" if kept == text else "length")

@@ -60,6 +60,8 @@ class Telling:
         longest = max(len(reply.pieces) for reply in self._replies)
         for position in range(longest):
             await self._pace(position)
+        if self._kind == "stall":
+            await asyncio.Event().wait()
         document = self._document()
         if self._who.usage in {"yes", "wrong", "no-stream"}:
             document["usage"] = self._usage()
@@ -95,8 +97,7 @@ class Telling:
             await self._pace(position)
             for index, reply in enumerate(self._replies):
                 if position < len(reply.pieces) and self._kind != "empty-choices":
-                    if self._kind in {"cut-stream", "truncated-json"} and self._fault and sent >= self._fault.after:
-                        self._connection.close()
+                    if await self._ended_early(sent):
                         return
                     piece = reply.pieces[position]
                     await send(self._counted(shapes.chunk(self._ask, index, piece.text, (piece,), **self._ids(piece))))
@@ -115,8 +116,7 @@ class Telling:
             await send({"type": name, "delta": self._who.reasoning}, name)
         for position, piece in enumerate(reply.pieces):
             await self._pace(position)
-            if self._kind == "cut-stream" and self._fault and position >= self._fault.after:
-                self._connection.close()
+            if await self._ended_early(position):
                 return
             name = "response.output_text.delta"
             given = shapes.log_probs(self._ask, (piece,))
@@ -138,6 +138,17 @@ class Telling:
     def _echo(self) -> str:
         prompt = self._ask.prompt
         return prompt.prefix if self._who.prefix_echo and isinstance(prompt, ChatPrompt) else ""
+
+    async def _ended_early(self, sent: int) -> bool:
+        """Whether the stream ends here, after so many pieces, without having said so. One that stalls never comes back."""
+        if self._fault is None or sent < self._fault.after:
+            return False
+        if self._kind == "stall":
+            await asyncio.Event().wait()
+        if self._kind in {"cut-stream", "truncated-json"}:
+            self._connection.close()
+            return True
+        return False
 
     async def _pace(self, position: int) -> None:
         """Generate the tokens at one position of every reply."""

@@ -1,0 +1,35 @@
+"""HTML and SVG elements as values, escaped unless they are elements already: nothing that a model wrote can become markup."""
+
+from __future__ import annotations
+
+from html import escape
+
+Value = str | int | float | None
+
+
+class Markup(str):
+    """A string that is markup; any other string is text."""
+
+    __slots__ = ()
+
+
+def tag(element: str, *children: str, **attributes: Value) -> Markup:
+    """One element with its children, text escaped.
+
+    An attribute that is None is left out; `class_` is written `class`, other underscores become hyphens; numbers are rounded to 2 places.
+    """
+    written = "".join(f' {_name(name)}="{_value(value)}"' for name, value in attributes.items() if value is not None)
+    return Markup(f"<{element}{written}>{join(*children)}</{element}>")
+
+
+def join(*children: str) -> Markup:
+    """Elements and texts one after the other."""
+    return Markup("".join(child if isinstance(child, Markup) else escape(child, quote=False) for child in children))
+
+
+def _name(name: str) -> str:
+    return name.rstrip("_").replace("_", "-") if name != "viewBox" else name
+
+
+def _value(value: str | int | float | None) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else escape(str(value))
