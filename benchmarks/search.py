@@ -1,10 +1,11 @@
 """Search methods on the laboratory model, at matched total cost: who solves more of 200 held-out problems, and for how many tokens.
 
-    .venv/bin/python benchmarks/search.py [--quick] [--problems 200] [--seeds 3] [--pool-seeds 5] [--folder build/search] [--head FILE]
+    .venv/bin/python benchmarks/search.py [--quick] [--problems 200] [--seeds 3] [--pool-seeds 5] [--folder build/search]
 
 Methods that only select (greedy, votes, best-of-n, adaptive) read one stored pool of 64 samples a problem and seed; methods that look at
-partial answers run at the size of 4, 8, 16 and 32 samples. Two verifiers: the trained head ("head": what can be had) and the exact oracle
-("oracle": what a perfect verifier would be worth). Prints its estimate first, works on many problems at once, is resumable (Ctrl-C or a
+partial answers run at the size of 4, 8, 16 and 32 samples. Verifiers: the exact oracle ("oracle": what a perfect verifier would be worth),
+the value model that comes with the package ("value": what can be had, its tokens counted), and for the first seed a linear head on the
+generating model's states ("head": a poor verifier). Prints its estimate first, works on many problems at once, is resumable (Ctrl-C or a
 kill loses only what is under way), and leaves outcomes.jsonl, tables.md and curves-*.svg in its folder. `--quick` takes about five minutes.
 
 "k times less" is the cost at which the baseline reaches a level over the cost at which the method does, at the levels that quarter the
@@ -19,6 +20,7 @@ import dataclasses
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,7 +28,7 @@ import msgspec
 import search_methods as methods
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from search_report import report
+from search_report import VERIFIERS, report
 
 from outthink import laboratory
 from outthink.bench import Contestant, Journal, Outcome, Pool, Question, contest, draw_pools
@@ -42,9 +44,9 @@ from outthink.engines.local import Local
 from outthink.laboratory import STANDARD, LaboratoryOracle, problems, solved
 from outthink.recipes import Recipe, load
 from outthink.recipes.build import Live, build
-from outthink.search import Vote
+from outthink.search import ParticleFilter, Vote
 from outthink.text.settings import Text
-from outthink.verify.reward_head import RewardHead
+from outthink.verify import EmbeddedRewardModel, RewardHead
 
 HEAD = Path(laboratory.__file__).parent / "laboratory-head.safetensors"
 CHOSEN_ON = Key(1000)
@@ -94,17 +96,19 @@ async def run(asked: argparse.Namespace, console: Console) -> list[Outcome]:
     async with build(recipe) as built, build(cold(recipe), live=Live(engine=built.engine)) as greedy:
         solver = built.solver
         verifiers: dict[str, Verifier] = {"oracle": LaboratoryOracle()}
+        if asked.value:
+            verifiers["value"] = value_model(asked.value)
         if asked.head:
-            verifiers = {"head": RewardHead(path=asked.head).build(Parts(engine=built.engine)), **verifiers}
+            verifiers["head"] = RewardHead(path=asked.head).build(Parts(engine=built.engine))
         identity = identity_of(asked)
         with (
             Journal(asked.folder / "pools.jsonl", Pool, identity=identity) as pools_journal,
             Journal(asked.folder / "outcomes.jsonl", Outcome, identity=identity) as outcomes,
             progress_bars(console) as progress,
         ):
-            speed = await measured_speed(solver.process, posed[:8], session)
-            entrants, samples = entered(asked, solver, greedy.solver.process, verifiers)
-            tell_estimate(console, asked, entrants, samples, speed)
+            entrants = entered(asked, solver, greedy.solver.process, verifiers)
+            speeds = await measured_speeds(solver.process, posed[:8], verifiers, session)
+            tell_estimate(console, asked, entrants, speeds, outcomes, pools_journal)
             began = time.perf_counter()
             pools = await draw_pools(
                 posed, range(asked.pool_seeds), asked.pool, solver.process, session, pools_journal, verifiers=verifiers
@@ -116,7 +120,17 @@ async def run(asked: argparse.Namespace, console: Console) -> list[Outcome]:
             await contest(
                 entrants, posed, session, outcomes, in_flight=asked.in_flight, watcher=Told(progress, "growing")
             )
+            for verifier in verifiers.values():
+                await verifier.close()
             return list(outcomes.rows)
+
+
+def value_model(model: str) -> Verifier:
+    """The value model on an engine of its own, with room for the prefixes of many searches at once."""
+    settings = EmbeddedRewardModel(
+        model=model, format="laboratory-value", split="\n", max_sequences=60, retained=190, candidate_tokens=128
+    )
+    return settings.build(Parts())
 
 
 def roomy(recipe: Recipe) -> Recipe:
@@ -137,31 +151,49 @@ def cold(recipe: Recipe) -> Recipe:
 
 def entered(
     asked: argparse.Namespace, solver: Search, greedy: ProcessFor, verifiers: dict[str, Verifier]
-) -> tuple[list[Contestant], int]:
-    """The methods that draw for themselves, and about how many samples they cost in all."""
-    seeds = range(asked.seeds)
-    growing = methods.growing(solver.process, verifiers, solver.equivalence, asked.sizes, seeds, ORACLES)
+) -> list[Contestant]:
+    """The methods that draw for themselves."""
+    seeds = {name: range(1 if name == "head" else asked.seeds) for name in verifiers}
+    grown = {name: judge for name, judge in verifiers.items() if name in asked.grow}
+    growing = methods.growing(solver.process, grown, solver.equivalence, asked.sizes, seeds, ORACLES)
     one = Contestant("greedy", 1, lambda question, seed: Search(greedy, Vote(n=1), equivalence=solver.equivalence))
-    return [one, *growing], asked.problems * (1 + sum(c.size * len(c.seeds) for c in growing))
+    return [one, *growing]
 
 
-async def measured_speed(process: ProcessFor, posed: list[Question], session: Session) -> float:
-    """Samples a second, from a few questions of 16 samples each."""
-    began = time.perf_counter()
-    child = session.child("estimate")
-    await asyncio.gather(*(Search(process, Vote(n=16)).solve(q.asked, child.child(q.task.id)) for q in posed))
-    return 16 * len(posed) / (time.perf_counter() - began)
+async def measured_speeds(
+    process: ProcessFor, posed: list[Question], verifiers: dict[str, Verifier], session: Session
+) -> dict[str, float]:
+    """Samples a second, from a few questions of 16 samples each: drawn alone (""), and as particles under each verifier."""
+    found = {}
+    for name, judge in {"": None, **verifiers}.items():
+        began, child = time.perf_counter(), session.child(f"estimate/{name}")
+        search = Search(process, Vote(n=16) if judge is None else ParticleFilter(n=16), judge)
+        await asyncio.gather(*(search.solve(q.task, child.child(q.task.id)) for q in posed))
+        found[name] = 16 * len(posed) / (time.perf_counter() - began)
+    return found
 
 
 def tell_estimate(
-    console: Console, asked: argparse.Namespace, entrants: list[Contestant], samples: int, speed: float
+    console: Console,
+    asked: argparse.Namespace,
+    entrants: list[Contestant],
+    speeds: dict[str, float],
+    outcomes: Journal[Outcome],
+    pools: Journal[Pool],
 ) -> None:
-    """What is about to be paid."""
-    pool = asked.problems * asked.pool * asked.pool_seeds
-    console.print(
-        f"{asked.problems} problems; a pool of {pool:,} samples; {len(entrants)} methods and sizes worth about {samples:,} samples; "
-        f"at {speed:.0f} samples a second about {(pool + samples) / speed / 60:.0f} minutes, less what the folder already holds."
+    """What is about to be paid, less what the folder already holds."""
+    had = Counter((row.method, row.size, row.seed) for row in outcomes.rows)
+    samples = Counter[str]()
+    for entrant in entrants:
+        left = sum(max(0, asked.problems - had[entrant.method, entrant.size, seed]) for seed in entrant.seeds)
+        samples[entrant.method.partition("/")[2]] += left * entrant.size
+    drawn = len({(pool.question, pool.seed) for pool in pools.rows if pool.seed < asked.pool_seeds})
+    samples[""] += asked.pool * (asked.problems * asked.pool_seeds - drawn)
+    seconds = sum(count / speeds[name] for name, count in samples.items())
+    shares = ", ".join(
+        f"{count:,} under {name or 'no verifier'} at {speeds[name]:.0f}/s" for name, count in samples.items()
     )
+    console.print(f"{asked.problems} problems; still to draw, in samples: {shares}; about {seconds / 60:.0f} minutes.")
 
 
 def progress_bars(console: Console) -> Progress:
@@ -188,6 +220,16 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--pool-seeds", type=int, default=5)
     parser.add_argument("--folder", type=Path, default=Path("build/search"))
+    parser.add_argument(
+        "--grow",
+        nargs="*",
+        choices=VERIFIERS,
+        default=list(VERIFIERS),
+        help="verifiers of methods that look at partial answers",
+    )
+    parser.add_argument(
+        "--value", default="laboratory-value", help="a value model: a known name or a file; '' for none"
+    )
     parser.add_argument("--head", default=str(HEAD), help="a head trained on the laboratory model; '' for none")
     parser.add_argument(
         "--chosen-on", action="store_true", help="on problems that do not count: those that settings were chosen on"

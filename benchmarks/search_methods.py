@@ -85,27 +85,23 @@ def growing(
     verifiers: dict[str, Verifier],
     equivalence: Equivalence | None,
     sizes: Sequence[int],
-    seeds: Sequence[int],
+    seeds: dict[str, Sequence[int]],
     oracles: frozenset[str],
 ) -> list[Contestant]:
-    """Methods that look at partial answers, at every size, for every verifier that rates them."""
-    found = []
+    """Methods that look at partial answers, at every size, for every verifier that rates them; the first seed of all of them comes first.
+
+    Args:
+        seeds: of each verifier.
+    """
 
     def solver_of(algorithm: Algorithm[Any], judge: Verifier) -> Callable[[Question, int], Search]:
         return lambda question, seed: Search(process, algorithm, judge, equivalence)
 
-    for n in sizes:
-        for verifier, judge in verifiers.items():
-            if judge.spec.kind is ScoreKind.OUTCOME:
-                continue
-            for name, algorithm in step_wise(n).items():
-                found.append(
-                    Contestant(
-                        f"{name}/{verifier}",
-                        n,
-                        solver_of(algorithm, judge),
-                        tuple(seeds),
-                        sees_reference=verifier in oracles,
-                    )
-                )
-    return found
+    return [
+        Contestant(f"{name}/{verifier}", n, solver_of(algorithm, judge), (seed,), sees_reference=verifier in oracles)
+        for seed in sorted({seed for each in seeds.values() for seed in each})
+        for n in sizes
+        for verifier, judge in verifiers.items()
+        if judge.spec.kind is not ScoreKind.OUTCOME and seed in seeds[verifier]
+        for name, algorithm in step_wise(n).items()
+    ]

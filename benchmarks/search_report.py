@@ -13,6 +13,8 @@ from outthink.bench import Outcome, Question, curve_of
 from outthink.numerics import bootstrap_percentile, ratio_at_levels
 from outthink.numerics.cost_ratio import Ratio
 
+VERIFIERS = ("oracle", "value", "head")
+
 PAPERS = {
     "particle-filter": "particle filter over search: 4 to 16 times (Puri et al. 2025)",
     "best-first": "A*: up to 3 times fewer tokens and 30% fewer scorer passes (spec 04)",
@@ -24,24 +26,33 @@ PAPERS = {
 def report(outcomes: Sequence[Outcome], questions: Sequence[Question], folder: Path, console: Console) -> None:
     """tables.md in the folder, and on the terminal; what is not whole yet is left out and said so."""
     sets = {"all": [q.task.id for q in questions]}
+    outcomes = finished(outcomes, sets["all"])
     for question in questions:
         sets.setdefault(question.set, []).append(question.task.id)
     lines = []
     for name, ids in sets.items():
         lines += [f"\n## {name}: {len(ids)} problems\n", *accuracy_table(outcomes, ids), ""]
     ids = sets["all"]
-    for verifier in ("head", "oracle"):
+    for verifier in VERIFIERS:
         lines += ratio_tables(outcomes, ids, verifier)
     lines += adaptive_share(outcomes, ids)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "tables.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    for verifier in ("head", "oracle"):
+    for verifier in VERIFIERS:
         drawn = lines_of(outcomes, ids, verifier)
         if drawn:
             (folder / f"curves-{verifier}.svg").write_text(
                 curves(f"Solved against cost, verifier: {verifier}", drawn), "utf-8"
             )
     console.print("\n".join(lines), soft_wrap=True)
+
+
+def finished(outcomes: Sequence[Outcome], ids: Sequence[str]) -> list[Outcome]:
+    """Those of seeds under which a method of a size has met every question, so that each question counts alike."""
+    seen: dict[tuple[str, int, int], set[str]] = {}
+    for outcome in outcomes:
+        seen.setdefault((outcome.method, outcome.size, outcome.seed), set()).add(outcome.question)
+    return [o for o in outcomes if seen[o.method, o.size, o.seed].issuperset(ids)]
 
 
 def lines_of(outcomes: Sequence[Outcome], ids: Sequence[str], verifier: str) -> dict[str, list[tuple[float, float]]]:
@@ -69,8 +80,8 @@ def whole(outcomes: Sequence[Outcome], ids: Sequence[str]) -> dict[str, list[int
 def accuracy_table(outcomes: Sequence[Outcome], ids: Sequence[str]) -> list[str]:
     """One row a method and size: accuracy with its interval, tokens generated and computed, scorer calls, a problem each."""
     lines = [
-        "| method | size | solved % (95%) | tokens a problem | judged a problem | steps |",
-        "|---|---|---|---|---|---|",
+        "| method | size | solved % (95%) | tokens a problem | judged a problem | steps | seeds |",
+        "|---|---|---|---|---|---|---|",
     ]
     rng = np.random.default_rng(0)
     inside = set(ids)
@@ -88,7 +99,7 @@ def accuracy_table(outcomes: Sequence[Outcome], ids: Sequence[str]) -> list[str]
             broken = sum(bool(row.failure) for row in rows)
             lines.append(
                 f"| {method} | {size} | {100 * values.mean():.1f} ({100 * interval.low:.1f} to {100 * interval.high:.1f}) "
-                f"| {tokens:.0f} | {judged:.1f} | {steps:.1f}{f' ({broken} broke)' if broken else ''} |"
+                f"| {tokens:.0f} | {judged:.1f} | {steps:.1f}{f' ({broken} broke)' if broken else ''} | {len({row.seed for row in rows})} |"
             )
     return lines
 

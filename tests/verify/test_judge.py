@@ -29,7 +29,8 @@ from outthink.core import (
     Verifier,
 )
 from outthink.engines.engine import Choice, EngineCapabilities, Generation, JsonSchema, Regex, StopReason
-from outthink.engines.scripted import Rule, Scripted, ScriptedEngine
+from outthink.engines.scripted import ScriptedEngine
+from outthink.engines.scripted_table import Rule, Scripted
 from outthink.search import BestOfN
 from outthink.testing import TokenChain
 from outthink.testing.contracts import VerifierContract

@@ -126,7 +126,8 @@ async def test_unknown_usage_is_an_interval() -> None:
     ):
         got = await verifier.score(CANDIDATES, TASK)
         assert got.cost.input_tokens == 0
-        assert got.uncertain.input_tokens == 3 * verifier.most(TASK).input_tokens
+        # By what was sent, not by the longest that might have been.
+        assert server.counters.input_tokens <= got.uncertain.input_tokens < 3 * verifier.most(TASK).input_tokens
 
 
 @pytest.mark.parametrize(

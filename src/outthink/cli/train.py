@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 
 @click.group(
-    cls=Group, members={"head": "outthink.cli.train:head", "laboratory": "outthink.cli.train_laboratory:laboratory"}
+    cls=Group,
+    members={
+        "digits": "outthink.cli.train_digits:digits",
+        "head": "outthink.cli.train:head",
+        "laboratory": "outthink.cli.train_laboratory:laboratory",
+    },
 )
 def train() -> None:
     """Learn from a model's own runs."""

@@ -31,6 +31,7 @@ from outthink.verify.symbolic import Symbolic, SymbolicEquivalence
 if TYPE_CHECKING:
     from outthink.verify.code import Code, CodeVerifier
     from outthink.verify.combine import Combine, Combined
+    from outthink.verify.embedded_reward_model import EmbeddedRewardModel
     from outthink.verify.ensemble import Ensemble, Ensembled
     from outthink.verify.judge import Judge, ModelJudge
     from outthink.verify.pairwise import Pairwise, PairwiseJudge
@@ -53,6 +54,7 @@ __all__ = [
     "Combine",
     "Combined",
     "Confidence",
+    "EmbeddedRewardModel",
     "Ensemble",
     "Ensembled",
     "Exact",
@@ -101,6 +103,7 @@ _HOMES = {
     "CodeVerifier": "code",
     "Combine": "combine",
     "Combined": "combine",
+    "EmbeddedRewardModel": "embedded_reward_model",
     "Ensemble": "ensemble",
     "Ensembled": "ensemble",
     "built_in_questions": "self_evaluation_questions",

@@ -14,13 +14,13 @@ from enum import Enum
 import msgspec
 
 from outthink.core.component import Parts
-from outthink.core.cost import ZERO, Cost
+from outthink.core.cost import ZERO, Cost, total_of
 from outthink.core.cut import Cut
 from outthink.core.errors import Failure, Incompatible, explain
 from outthink.core.process import Adaptation
 from outthink.core.task import Candidate, Message, Task
-from outthink.engines.engine import ChatPrompt, Constraint, Engine, Request, Sampling, StopReason
-from outthink.engines.paid_failure import PaidFailure
+from outthink.engines.engine import ChatPrompt, Constraint, Engine, Request, Sampling, StopReason, owner_of
+from outthink.engines.paid_failure import PaidFailure, Ungiven
 from outthink.verify.exact import reference_of
 from outthink.verify.model_verifier import ModelVerifier
 from outthink.verify.rubrics import Rubric
@@ -122,7 +122,7 @@ class Judging:
             max_tokens=self.max_tokens,
             sampling=self.sampling,
             constraint=self.constraint,
-            owner=OWNER,
+            owner=owner_of(task, OWNER),
         )
 
     def most(self, task: Task, candidates: int) -> Cost:
@@ -167,7 +167,17 @@ class Judging:
             return Asked([])
         cost, uncertain = ZERO, ZERO
         verdicts: list[Judgement] = []
-        for reply in await self.engine.generate(list(requests), cut=cut):
+        replies = await self.engine.generate(list(requests), cut=cut)
+        left_out = {i: reply for i, reply in enumerate(replies) if isinstance(reply, Ungiven)}
+        if left_out:
+            # Each was promised as a request of its own.
+            cost = total_of(one.cost for one in left_out.values())
+            uncertain = total_of(one.uncertain for one in left_out.values())
+            for i, reply in zip(
+                left_out, await self.engine.generate([requests[i] for i in left_out], cut=cut), strict=True
+            ):
+                replies[i] = reply
+        for reply in replies:
             if isinstance(reply, Failure):
                 verdicts.append(Failure(reply.kind, reply.message, reply.status, reply.retryable))
                 if isinstance(reply, PaidFailure):

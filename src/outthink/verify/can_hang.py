@@ -1,4 +1,4 @@
-"""What may take for ever: regular expressions of users, symbolic mathematics, JSON schemas. Only ever called inside a worker process.
+"""What may take for ever: users' regular expressions, symbolic mathematics, JSON schemas, SQL, generated tasks. For worker processes only.
 
 Each entry of `FUNCTIONS` loads what its function needs and returns the function, so that loading does not count as running.
 Arguments and results are plain values. Anything raised becomes a failure of the one candidate.
@@ -58,10 +58,31 @@ def _equal() -> Function:
     return equal
 
 
+def _sql() -> Function:
+    from outthink.verify.sqlite_in_worker import result
+
+    return result
+
+
+def _gym_questions() -> Function:
+    from outthink.verify.reasoning_gym_in_worker import questions
+
+    return questions
+
+
+def _gym_credit() -> Function:
+    from outthink.verify.reasoning_gym_in_worker import credit
+
+    return credit
+
+
 FUNCTIONS: dict[str, Callable[[], Function]] = {
     "search": _search,
     "matches": _matches,
     "schema-error": _schema_error,
     "canonical": _canonical,
     "equal": _equal,
+    "sql": _sql,
+    "gym-questions": _gym_questions,
+    "gym-credit": _gym_credit,
 }

@@ -15,6 +15,7 @@ from msgspec import Meta
 from outthink.core.errors import Failure, SettingsError, explain
 from outthink.core.settings import PositiveFloat, Tagged
 from outthink.verify.extract import after_marker, boxed, last_line
+from outthink.verify.numbers import number
 from outthink.verify.pool import workers
 
 MARKERS = ("####", "answer is", "answer:")
@@ -24,18 +25,24 @@ _log = logging.getLogger("outthink.verify")
 
 
 class Usual(Tagged):
-    """The last box; else after the last marker; else `otherwise`: the whole text, its last line, or nothing."""
+    """The last box; else after the last marker; else `otherwise`: the text, its last line, that line if it is a number, or nothing."""
 
     markers: tuple[Annotated[str, Meta(min_length=1)], ...] = MARKERS
     box: bool = True
-    otherwise: Literal["text", "line", "nothing"] = "text"
+    otherwise: Literal["text", "line", "number", "nothing"] = "text"
 
     def find(self, text: str) -> str | None:
         """The answer's place, None without one."""
         found = (boxed(text) if self.box else None) or after_marker(text, self.markers)
         if found is not None or self.otherwise == "nothing":
             return found
-        return text if self.otherwise == "text" else last_line(text)
+        if self.otherwise == "text":
+            return text
+        line = last_line(text)
+        if self.otherwise == "line" or line is None:
+            return line
+        bare = line.strip(" *_`")
+        return bare if number(bare) is not None else None
 
 
 class Marked(Tagged):

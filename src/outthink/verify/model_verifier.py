@@ -9,7 +9,7 @@ from outthink.core.settings import Count, NonNegativeFloat, Positive
 from outthink.engines.local.settings import Local
 from outthink.engines.openai.settings import Openai
 from outthink.engines.recorded import Recorded
-from outthink.engines.scripted import Scripted
+from outthink.engines.scripted_table import Scripted
 from outthink.engines.torch.settings import Transformers
 
 

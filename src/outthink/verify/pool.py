@@ -44,14 +44,14 @@ class WorkerLost(Exception):
 
 
 class Worker:
-    """One child process, used by one thread at a time."""
+    """One child process, used by one thread at a time. `within`: the command that it is started under, such as a sandbox's."""
 
-    def __init__(self) -> None:
+    def __init__(self, within: Sequence[str] = ()) -> None:
         package = Path(__file__).resolve().parents[2]
         paths = [str(package), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {"OPENBLAS_NUM_THREADS": "1", **os.environ, "PYTHONPATH": os.pathsep.join(paths)}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "outthink.verify.worker"],
+            [*within, sys.executable, "-m", "outthink.verify.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -129,7 +129,8 @@ class Worker:
 
     def _gone(self, seconds: float) -> WorkerLost:
         status = self._process.wait()
-        if status in (-signal.SIGPROF, -signal.SIGALRM):
+        # What starts it may report a signal as shells do.
+        if status in (-signal.SIGPROF, -signal.SIGALRM, 128 + signal.SIGPROF, 128 + signal.SIGALRM):
             return WorkerLost(TIMEOUT, f"It ran longer than its {seconds:g} s and was stopped.")
         return WorkerLost(
             CRASH,
@@ -167,10 +168,14 @@ class _Ticket:
 
 
 class WorkerPool:
-    """At most `size` workers at once. Close it once; workers that hang are replaced by themselves."""
+    """At most `size` workers at once. Close it once; workers that hang are replaced by themselves.
 
-    def __init__(self, size: int = SIZE) -> None:
+    `within`: the command that each is started under.
+    """
+
+    def __init__(self, size: int = SIZE, *, within: Sequence[str] = ()) -> None:
         self.size = size
+        self._within = tuple(within)
         self.started = 0
         """Workers started so far, replacements included."""
         self._threads: ThreadPoolExecutor | None = None
@@ -251,7 +256,7 @@ class WorkerPool:
             if self._idle:
                 worker = self._idle.pop()
             else:
-                worker = Worker()
+                worker = Worker(self._within)
                 self.started += 1
             self._busy.add(worker)
             return worker

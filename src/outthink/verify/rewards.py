@@ -18,13 +18,15 @@ from msgspec import Meta
 
 from outthink.core.component import VerifierSettings
 from outthink.core.cost import ZERO, Cost
+from outthink.core.cut import Cut, gather_until
 from outthink.core.errors import Failure, SettingsError, explain
 from outthink.core.settings import Positive
 from outthink.core.task import Candidate, Task
-from outthink.core.verifier import LogMap, ScoreKind, Scores, ScoreSpec, Verifier
+from outthink.core.verifier import LogMap, ScoreKind, Scores, ScoreSpec
 from outthink.numerics.types import FloatArray
 from outthink.verify.aggregated import aggregate
 from outthink.verify.asking import text_of
+from outthink.verify.one_by_one import OneByOne
 from outthink.verify.readings import Rating
 from outthink.verify.reward_formats import RewardFormat, clean_steps, find_format
 
@@ -113,15 +115,15 @@ class RewardSettings(VerifierSettings):
 
 @dataclass(frozen=True)
 class Rated:
-    """What a model said of some answers, in order, and what that cost."""
+    """What a model said of some answers, in order, and what that cost. None: a cut came before the rating."""
 
-    ratings: Sequence[Rating | Failure]
+    ratings: Sequence[Rating | Failure | None]
     cost: Cost = ZERO
     uncertain: Cost = ZERO
 
 
 @dataclass(frozen=True)
-class RewardVerifier(Verifier):
+class RewardVerifier(OneByOne):
     """Live part of reward models; subclasses say how a model is asked."""
 
     settings: RewardSettings
@@ -134,7 +136,13 @@ class RewardVerifier(Verifier):
     async def ratings(self, task: Task, answers: Sequence[tuple[str, ...]]) -> Rated:
         """What the model says of these answers, each in steps and none of them empty."""
 
-    async def score(self, candidates: Sequence[Candidate], task: Task) -> Scores:
+    async def ratings_until(self, task: Task, answers: Sequence[tuple[str, ...]], cut: Cut | None) -> Rated:
+        """`ratings`, given up when `cut` fires. One that asks for each answer by itself keeps what has come."""
+        (rated,) = await gather_until(cut, [self.ratings(task, answers)])
+        n = len(answers)
+        return Rated([None] * n, uncertain=self.most(task).times(n)) if rated is None else rated
+
+    async def judged(self, candidates: Sequence[Candidate], task: Task, cut: Cut | None) -> Scores:
         values, notes = np.full(len(candidates), np.nan), [""] * len(candidates)
         failures: dict[int, Failure] = {}
         asked: dict[int, tuple[str, ...]] = {}
@@ -146,8 +154,12 @@ class RewardVerifier(Verifier):
                 asked[i] = steps
             else:
                 notes[i] = "nothing to rate"
-        rated = await self.ratings(task, list(asked.values())) if asked else Rated(())
+        rated = await self.ratings_until(task, list(asked.values()), cut) if asked else Rated(())
+        unjudged: set[int] = set()
         for i, rating in zip(asked, rated.ratings, strict=True):
+            if rating is None:
+                unjudged.add(i)
+                continue
             if isinstance(rating, Failure):
                 failures[i] = rating
                 continue
@@ -155,5 +167,5 @@ class RewardVerifier(Verifier):
             if len(rating.rows) > 1:
                 shown = " ".join(f"{value:.2f}" for value in self.settings.read(rating.rows))
                 notes[i] = f"steps: {shown}"
-        cost = rated.cost + Cost(verifier_calls=len(candidates))
-        return Scores(values, tuple(notes), cost, failures, rated.uncertain)
+        cost = rated.cost + Cost(verifier_calls=len(candidates) - len(unjudged))
+        return Scores(values, tuple(notes), cost, failures, rated.uncertain, frozenset(unjudged))

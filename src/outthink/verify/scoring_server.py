@@ -27,7 +27,8 @@ import numpy as np
 from msgspec import Meta
 
 from outthink.core.component import Parts
-from outthink.core.cost import ZERO, Cost, total_of
+from outthink.core.cost import ZERO, Cost
+from outthink.core.cut import Cut, gather_until
 from outthink.core.errors import EngineError, Failure, SettingsError, explain
 from outthink.core.settings import Count, NonNegativeFloat
 from outthink.core.task import Task
@@ -36,6 +37,7 @@ from outthink.engines.openai.failing import BackendError
 from outthink.engines.openai.limits import HostLimits, gate_of
 from outthink.engines.openai.secret import find_key
 from outthink.engines.openai.transport import Timeouts, Transport
+from outthink.engines.openai.usage import Prices, Usage, cost_of
 from outthink.numerics.types import FloatArray
 from outthink.verify.readings import Rating
 from outthink.verify.rewards import Rated, RewardSettings, RewardVerifier
@@ -54,7 +56,7 @@ class ScoringServer(RewardSettings):
         key_env, keyring: environment variable, and service of the system's keyring, that hold the key.
         headers: further headers of every request; not the place for a key.
         template_tokens: the most tokens that the server's chat template adds to a message.
-        retries, backoff_seconds, patience_seconds, timeouts, limits: as for the engine `openai`.
+        retries, backoff_seconds, patience_seconds, timeouts, limits, prices: as for the engine `openai`.
     """
 
     base_url: Annotated[str, Meta(pattern=r"^https?://[^/]+")] = "http://127.0.0.1:8000"
@@ -69,6 +71,7 @@ class ScoringServer(RewardSettings):
     patience_seconds: NonNegativeFloat = 60.0
     timeouts: Timeouts = msgspec.field(default_factory=Timeouts)
     limits: HostLimits = msgspec.field(default_factory=HostLimits)
+    prices: Prices | None = None
 
     def check(self) -> None:
         super().check()
@@ -110,34 +113,53 @@ class ServerRewards(RewardVerifier):
     wire: Transport
 
     def most(self, task: Task) -> Cost:
-        return Cost(verifier_calls=1, calls=1, input_tokens=self._prompt_bytes(task) + self.settings.candidate_tokens)
+        return self._longest(task) + Cost(verifier_calls=1)
 
     async def ratings(self, task: Task, answers: Sequence[tuple[str, ...]]) -> Rated:
-        async with asyncio.TaskGroup() as group:
-            work = [group.create_task(self._asked(task, steps)) for steps in answers]
-        parts = [one.result() for one in work]
-        cost, uncertain = total_of(part.cost for part in parts), total_of(part.uncertain for part in parts)
-        return Rated([part.ratings[0] for part in parts], cost, uncertain)
+        return await self.ratings_until(task, answers, None)
+
+    async def ratings_until(self, task: Task, answers: Sequence[tuple[str, ...]], cut: Cut | None) -> Rated:
+        sent: set[int] = set()
+        work = [self._asked(task, steps, i, sent) for i, steps in enumerate(answers)]
+        ratings: list[Rating | Failure | None] = []
+        cost, uncertain = ZERO, ZERO
+        for i, part in enumerate(await gather_until(cut, work)):
+            if part is None:
+                # Cut short: it may have been counted or not, where it had been sent.
+                uncertain = uncertain + (self._at_most(task, answers[i]) if i in sent else ZERO)
+                ratings.append(None)
+            else:
+                cost, uncertain = cost + part.cost, uncertain + part.uncertain
+                ratings.append(part.ratings[0])
+        return Rated(ratings, cost, uncertain)
 
     async def close(self) -> None:
         await self.wire.close()
 
     # -- one candidate ----------------------------------------------------------------------------------------------
 
-    async def _asked(self, task: Task, steps: tuple[str, ...]) -> Rated:
+    def _longest(self, task: Task) -> Cost:
+        """The most that any request can cost."""
+        return cost_of(Usage(self._prompt_bytes(task) + self.settings.candidate_tokens, 0), self.settings.prices)
+
+    def _at_most(self, task: Task, steps: tuple[str, ...]) -> Cost:
+        """The most that the request about this answer can cost."""
+        size = len(self.settings.form.answer(steps).encode())
+        return cost_of(Usage(self._prompt_bytes(task) + size, 0), self.settings.prices)
+
+    async def _asked(self, task: Task, steps: tuple[str, ...], number: int, sent: set[int]) -> Rated:
         refused = self._refused(steps)
         if refused is not None:
             return Rated([refused])
         try:
-            document = await self._sent(self.body(task.question, steps))
+            document = await self._sent(self.body(task.question, steps), number, sent)
         except EngineError as error:
             billed = isinstance(error, BackendError) and error.billed
-            lost = Cost(calls=1, input_tokens=self.most(task).input_tokens) if billed else ZERO
-            return Rated([Failure.of(error)], uncertain=lost)
+            return Rated([Failure.of(error)], uncertain=self._at_most(task, steps) if billed else ZERO)
         rows = rows_of(document, self.settings.api)
         tokens, cached = _usage(document)
-        unknown = ZERO if tokens is not None else Cost(input_tokens=self.most(task).input_tokens)
-        cost = Cost(calls=1, input_tokens=tokens or 0, cached_input_tokens=min(cached, tokens or 0))
+        cost = cost_of(Usage(tokens or 0, 0, min(cached, tokens or 0)), self.settings.prices)
+        unknown = ZERO if tokens is not None else self._at_most(task, steps) - Cost(calls=1)
         rating = rows if isinstance(rows, Failure) else self._rating(rows, len(steps), tokens or 0)
         return Rated([rating], cost, unknown)
 
@@ -158,11 +180,14 @@ class ServerRewards(RewardVerifier):
             body["use_activation"] = False
         return body
 
-    async def _sent(self, body: dict[str, Any]) -> Any:
-        """The reply. Refusals and missing connections are tried again, like an engine's."""
+    async def _sent(self, body: dict[str, Any], number: int, sent: set[int]) -> Any:
+        """The reply; `number` is among `sent` while it may be billed.
+
+        Refusals and missing connections are tried again, like an engine's."""
         settings = self.settings
         async with gate_of(self.wire.host, settings.limits).place(OWNER):
             for attempt in range(settings.retries + 1):
+                sent.add(number)
                 try:
                     return await self.wire.post(f"/{settings.api}", body)
                 except BackendError as error:
@@ -175,6 +200,7 @@ class ServerRewards(RewardVerifier):
                     )
                     if error.billed or not error.retryable or wait is None or attempt == settings.retries:
                         raise
+                sent.discard(number)
                 await asyncio.sleep(wait)
         raise EngineError("No attempt was made.")
 

@@ -30,7 +30,7 @@ from outthink.core.settings import Positive
 from outthink.core.task import Candidate, Message, Task
 from outthink.core.verifier import LogMap, ScoreKind, Scores, ScoreSpec, Verifier
 from outthink.engines.context import Context
-from outthink.engines.engine import Continued, Engine, ScoresContinuations, Tokenizer, Tokenizing, TokenPrompt
+from outthink.engines.engine import Continued, Engine, ScoresContinuations, Tokenizer, Tokenizing, TokenPrompt, owner_of
 from outthink.verify.self_evaluation_questions import SelfQuestion, find_question
 
 OWNER = "self-evaluation"
@@ -115,7 +115,9 @@ class SelfEvaluator(Verifier):
         tokens = (*self.better, *self.as_good)
         different = list(dict.fromkeys(row for row in rows if isinstance(row, tuple)))
         pairs = [(TokenPrompt(prompt), (token,)) for prompt in different for token in tokens]
-        replies = await self.engine.log_probs(pairs, owner=OWNER, max_uncached=self._uncached() * len(different))
+        replies = await self.engine.log_probs(
+            pairs, owner=owner_of(task, OWNER), max_uncached=self._uncached() * len(different)
+        )
         read = {
             prompt: self._read(replies[i * len(tokens) : (i + 1) * len(tokens)]) for i, prompt in enumerate(different)
         }

@@ -43,11 +43,11 @@ def card(settings: Training, made: str, weights: Path, measured: Sequence[Accura
         made: what the training took: tokens, parameters, time. measured: rows of the table. trained: the reward head.
     """
     mixture = "\n".join(
-        f"- {part.share / sum(one.share for one in settings.mixture):.0%} {_named(part.family)}"
+        f"- {part.share / sum(one.share for one in settings.mixture):.0%} {named(part.family)}"
         for part in settings.mixture
     )
     rows = "\n".join(
-        f"| {_named(one.family)} | {one.single:.2f} ± {one.error:.2f} | {one.covered:.2f} | {one.answered:.2f} | {one.constant:.2f} |"
+        f"| {named(one.family)} | {one.single:.2f} ± {one.error:.2f} | {one.covered:.2f} | {one.answered:.2f} | {one.constant:.2f} |"
         for one in measured
     )
     n, samples = measured[0].right.shape
@@ -104,10 +104,10 @@ def _mean(measured: Sequence[Accuracy], column: str) -> str:
 
 
 def _list(families: Sequence[Family]) -> str:
-    return ", ".join(map(_named, families))
+    return ", ".join(map(named, families))
 
 
-def _named(family: Family) -> str:
+def named(family: Family) -> str:
     """A family in words: its name and its settings that differ from the defaults, and its size always."""
     values = msgspec.structs.asdict(family)
     size = family.__struct_fields__[0]

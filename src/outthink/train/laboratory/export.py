@@ -39,7 +39,7 @@ def write(network: Network, target: Path, about: Mapping[str, Value]) -> None:
     Args:
         about: further metadata, such as "general.name".
     """
-    weights = {_name(name): value.detach().float().numpy() for name, value in network.named_parameters()}
+    weights = {tensor_name(name): value.detach().float().numpy() for name, value in network.named_parameters()}
     records = [
         gguf.TensorRecord(name, value.shape[::-1], Q8_0 if value.ndim == 2 else F32, 0, 0)
         for name, value in weights.items()
@@ -58,7 +58,7 @@ def write(network: Network, target: Path, about: Mapping[str, Value]) -> None:
     part.replace(target)
 
 
-def _name(name: str) -> str:
+def tensor_name(name: str) -> str:
     """The tensor's name in a GGUF file of this architecture."""
     pieces = name.removesuffix(".weight").split(".")
     if pieces[0] == "layers":

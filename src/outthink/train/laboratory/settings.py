@@ -58,13 +58,12 @@ MIXTURE = (
 )
 
 
-class Training(Settings):
-    """One training.
+class Descent(Settings):
+    """How the optimisers go down.
 
     Attributes:
-        seed: of the data and of the first weights.
-        steps: of the optimiser. tokens: in each of the two halves of a step's batch, padding included.
-        workers: processes of one thread each, one a half; the result does not depend on it.
+        seed: of the data, and of first weights where there are any.
+        steps: of the optimiser. tokens: in a step's batch, or in each of its parts, padding included.
         matrix_rate, other_rate: learning rates, of the layers' matrices (Muon) and of everything else (AdamW).
         decay: weight decay of the matrices. warm: steps at the beginning over which the rates rise.
         cool: the last share of the training, over which they fall to nothing.
@@ -75,9 +74,6 @@ class Training(Settings):
     seed: Count = 1
     steps: Positive = 2500
     tokens: Positive = 1280
-    workers: Annotated[int, Meta(ge=1, le=2)] = 2
-    shape: Shape = Shape()
-    mixture: tuple[Part, ...] = MIXTURE
     matrix_rate: PositiveFloat = 0.02
     other_rate: PositiveFloat = 0.003
     decay: NonNegativeFloat = 0.05
@@ -91,3 +87,40 @@ class Training(Settings):
         rising = (step + 1) / self.warm
         falling = (self.steps - step) / max(1.0, self.cool * self.steps)
         return min(1.0, rising, falling)
+
+
+class Training(Descent):
+    """One training of the language model, from nothing. `tokens` are those of each half of a batch.
+
+    Attributes:
+        workers: processes of one thread each, one a half; the result does not depend on it.
+    """
+
+    workers: Annotated[int, Meta(ge=1, le=2)] = 2
+    shape: Shape = Shape()
+    mixture: tuple[Part, ...] = MIXTURE
+
+
+class ValueTraining(Descent):
+    """One training of the value model, from the language model's weights on. `tokens` are those of a whole batch.
+
+    Attributes:
+        problems: of each kind of Countdown, that the language model is sampled on; chains get a third. samples: of each problem.
+        games: at random, of each kind of Countdown; chains get a third.
+        layers: on top of the language model's. What it predicts at a token is known in its last layer only, so that to compare this with
+            what is written next takes a layer more, and to gather that over a line another one.
+        language: weight of the language model's own loss, on the lines that are worth something, which keeps its arithmetic alive.
+    """
+
+    seed: Count = 11
+    steps: Positive = 500
+    tokens: Positive = 2560
+    matrix_rate: PositiveFloat = 0.02
+    other_rate: PositiveFloat = 0.002
+    decay: NonNegativeFloat = 0.02
+    warm: Positive = 30
+    problems: Positive = 2500
+    samples: Positive = 8
+    games: Count = 15000
+    layers: Count = 2
+    language: NonNegativeFloat = 0.5

@@ -4,16 +4,13 @@
 
 The folder holds a checkpoint after every hundred steps; the same call goes on from it. Ctrl-C ends the training after the step under way,
 with a checkpoint. The data follow from the seed and the number of the step alone, so an interrupted training ends as an uninterrupted one.
-Source of Muon: Jordan et al. 2024, as torch has it.
 """
 
 from __future__ import annotations
 
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -23,12 +20,13 @@ import msgspec
 import torch
 from torch import multiprocessing
 from torch.nn import functional
-from torch.nn.utils import clip_grad_norm_
 
 from outthink.core.errors import CheckpointError, explain
 from outthink.core.key import Key
 from outthink.laboratory.vocabulary import SIZE
 from outthink.train.laboratory.batches import IGNORED, TokenBatch, batches
+from outthink.train.laboratory.descent import Optimisers
+from outthink.train.laboratory.interrupts import interrupts
 from outthink.train.laboratory.network import Network
 from outthink.train.laboratory.settings import Training
 from outthink.train.laboratory.together import HALVES, Meeting, collect, spread
@@ -54,21 +52,7 @@ class Trainer:
         torch.set_num_threads(1)
         self.settings = settings
         self.network = Network(settings.shape, torch.Generator().manual_seed(settings.seed))
-        matrices = [p for name, p in self.network.named_parameters() if name.startswith("layers") and p.dim() == 2]
-        chosen = set(map(id, matrices))
-        others = [p for p in self.network.parameters() if id(p) not in chosen]
-        self.optimisers: list[tuple[torch.optim.Optimizer, float]] = [
-            (
-                torch.optim.Muon(
-                    matrices, lr=settings.matrix_rate, weight_decay=settings.decay, adjust_lr_fn="original"
-                ),
-                settings.matrix_rate,
-            ),
-            (
-                torch.optim.AdamW(others, lr=settings.other_rate, betas=(0.9, 0.98), weight_decay=0.0),
-                settings.other_rate,
-            ),
-        ]
+        self.optimisers = Optimisers(self.network, settings)
         self.parameters = list(self.network.parameters())
         self.step = self.tokens = 0
 
@@ -99,12 +83,7 @@ class Trainer:
     def descend(self, gradients: torch.Tensor, halves: tuple[TokenBatch, ...]) -> None:
         """One step of both optimisers along the halves' mean gradient."""
         spread(self.parameters, (gradients[0] + gradients[1]) / HALVES)
-        clip_grad_norm_(self.parameters, self.settings.clip)
-        rate = self.settings.rate(self.step)
-        for optimiser, highest in self.optimisers:
-            for group in optimiser.param_groups:
-                group["lr"] = highest * rate
-            optimiser.step()
+        self.optimisers.step(self.step)
         self.step += 1
         self.tokens += sum(half.tokens.size for half in halves)
 
@@ -117,7 +96,7 @@ class Trainer:
                 "step": self.step,
                 "tokens": self.tokens,
                 "network": self.network.state_dict(),
-                "optimisers": [optimiser.state_dict() for optimiser, _ in self.optimisers],
+                "optimisers": self.optimisers.state(),
             },
             part,
         )
@@ -138,8 +117,7 @@ class Trainer:
                 )
             )
         self.network.load_state_dict(saved["network"])
-        for (optimiser, _), state in zip(self.optimisers, saved["optimisers"], strict=True):
-            optimiser.load_state_dict(state)
+        self.optimisers.load(saved["optimisers"])
         self.step, self.tokens = saved["step"], saved["tokens"]
 
 
@@ -159,7 +137,7 @@ def train(settings: Training, folder: Path, report: Callable[[Progress], None]) 
         helper = context.Process(target=_help, args=(settings, folder, meeting), daemon=True)
         helper.start()
     try:
-        with _interrupts(meeting):
+        with interrupts(lambda: meeting.stop[:1].fill_(1)):
             _work(trainer, meeting, folder, report)
     finally:
         if helper is not None:
@@ -210,19 +188,6 @@ def _help(settings: Training, folder: Path, meeting: Meeting) -> None:
 def _meet(settings: Training, meeting: Meeting) -> None:
     if settings.workers == HALVES:
         meeting.wait()
-
-
-@contextmanager
-def _interrupts(meeting: Meeting) -> Iterator[None]:
-    """Ctrl-C asks for an end after the step under way."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, lambda number, frame: meeting.stop[:1].fill_(1))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _identity(settings: Training) -> str:

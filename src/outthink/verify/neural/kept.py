@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from outthink.numerics.types import FloatArray, IntArray
-from outthink.verify.neural.layout import Reading
+from outthink.verify.reward_layout import Reading
 
 
 @dataclass

@@ -21,10 +21,10 @@ from outthink.engines.torch.tokenizer import TransformersTokenizer
 from outthink.engines.torch.weights import Weights
 from outthink.numerics.types import IntArray
 from outthink.verify.neural.kept import KeptRow, KeptRows
-from outthink.verify.neural.layout import PLACEHOLDER, Reading, laid_out, word
 from outthink.verify.neural.trunk import HeadedWeights, WholeClassifier, WordedWeights
 from outthink.verify.readings import AnswerScorer, Rating
 from outthink.verify.reward_formats import RewardFormat
+from outthink.verify.reward_layout import PLACEHOLDER, Reading, laid_out, word
 
 if TYPE_CHECKING:
     from outthink.verify.reward_model import RewardModel
