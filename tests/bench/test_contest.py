@@ -14,6 +14,7 @@ from outthink.core.solver import Solver
 from outthink.numerics import best_of_k
 from outthink.search import BestOfN, ParticleFilter
 from outthink.testing import FunctionOfContent, TokenChain
+from outthink.verify import as_verifier
 
 CHAIN = TokenChain("ab", length=4)
 JUDGE = FunctionOfContent(lambda text: float(text.count("b")))
@@ -145,6 +146,36 @@ async def test_pools_are_read_back_as_they_were_drawn_and_nothing_is_drawn_twice
     assert dict(first.by_place) == dict(second.by_place)
     fresh = await pools(tmp_path / "again")
     assert dict(fresh.by_place) == dict(first.by_place)
+
+
+async def test_a_verifier_that_comes_later_judges_what_was_drawn_and_nothing_is_drawn_again(tmp_path: Path) -> None:
+    first = await pools(tmp_path)
+    seen: list[str] = []
+
+    def length(text: str) -> float:
+        seen.append(text)
+        return len(text)
+
+    later, before = as_verifier(length), CHAIN.counters
+    both = {"b": JUDGE, "length": later}
+    for _ in range(2):
+        with Journal(tmp_path / "pools.jsonl", Pool, identity="test") as journal:
+            second = await draw_pools(
+                QUESTIONS, [0, 1], 16, lambda task: CHAIN, Session.open(seed=3), journal, verifiers=both
+            )
+    assert CHAIN.counters == before
+    distinct = [{sample.content for sample in pool.samples} for pool in first.by_place.values()]
+    assert sum(map(len, distinct)) <= len(seen) <= 2 * sum(map(len, distinct)), "a text is looked at twice at most"
+    for place, pool in second.by_place.items():
+        assert [s.judged["length"].value for s in pool.samples] == [float(len(s.content)) for s in pool.samples]
+        old = first.by_place[place].samples
+        assert [(s.content, s.judged["b"]) for s in pool.samples] == [(s.content, s.judged["b"]) for s in old]
+    looking = as_verifier(length, wants=frozenset({"tokens"}))
+    with Journal(tmp_path / "pools.jsonl", Pool, identity="test") as journal, pytest.raises(ExceptionGroup) as error:
+        await draw_pools(
+            QUESTIONS, [0], 16, lambda task: CHAIN, Session.open(seed=3), journal, verifiers={"hidden": looking}
+        )
+    assert "cannot judge samples that were stored" in str(error.value.exceptions[0])
 
 
 async def test_a_text_that_was_never_judged_is_an_error_and_no_guess(tmp_path: Path) -> None:

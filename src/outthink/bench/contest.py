@@ -27,16 +27,28 @@ from outthink.core.task import Candidate, Task
 
 @dataclass(frozen=True)
 class Question:
-    """A task, and who says whether a finished candidate is right. `set`: what it belongs to, for tables by set."""
+    """A task, and who says whether a finished candidate is right.
+
+    Attributes:
+        right: is called in a thread of its own, for it may run code; raises `OutthinkError` where it cannot tell.
+        set: what it belongs to, for tables by set.
+        hidden: entries of the task's data that no solver sees, such as tests.
+    """
 
     task: Task
     right: Callable[[Candidate], bool]
     set: str = ""
+    hidden: frozenset[str] = frozenset()
 
     @property
     def asked(self) -> Task:
-        """The task as a solver sees it: without the right answer."""
-        return msgspec.structs.replace(self.task, reference=None)
+        """The task as a solver sees it: without the right answer and what else is hidden."""
+        shown = {name: value for name, value in self.task.data.items() if name not in self.hidden}
+        return msgspec.structs.replace(self.task, reference=None, data=shown)
+
+    async def marks(self, candidate: Candidate) -> bool:
+        """What `right` says, without holding the loop. Raises `OutthinkError` where it cannot tell."""
+        return await asyncio.to_thread(self.right, candidate)
 
 
 @dataclass(frozen=True)
@@ -116,7 +128,11 @@ def is_cut(session: Session) -> bool:
 async def enter(contestant: Contestant, seed: int, question: Question, session: Session) -> Outcome:
     """One contestant on one question."""
     name = f"{contestant.method}/{contestant.size}/{seed}/{question.task.id}"
-    child = unrecorded(session.child(name, budget=contestant.budget))
+    return await play(contestant, seed, question, unrecorded(session.child(name, budget=contestant.budget)))
+
+
+async def play(contestant: Contestant, seed: int, question: Question, child: Session) -> Outcome:
+    """One contestant on one question, in a session of its own, which is closed."""
     failure, result = "", None
     try:
         task = question.task if contestant.sees_reference else question.asked
@@ -127,22 +143,35 @@ async def enter(contestant: Contestant, seed: int, question: Question, session: 
     finally:
         child.close()
     chosen = None if result is None or result.chosen is None else result.candidates[result.chosen]
+    right = False
+    if chosen is not None:
+        try:
+            right = await question.marks(chosen)
+        except OutthinkError as error:
+            failure = f"not marked: {error}"
     bill = child.ledger.bill().by_role
     outcome = Outcome(
         method=contestant.method,
         size=contestant.size,
         seed=seed,
         question=question.task.id,
-        right=chosen is not None and question.right(chosen),
+        right=right,
         answer=None if chosen is None else _said(chosen),
         generated=total_of(cost for role, cost in bill.items() if role != "verify"),
         judged=bill.get("verify", Cost()),
         failure=failure,
+        task=question.set,
     )
     if result is None:
         return outcome
     return msgspec.structs.replace(
-        outcome, steps=result.steps, seconds=result.seconds, stop=result.stop.value, limit=result.limit
+        outcome,
+        steps=result.steps,
+        seconds=result.seconds,
+        stop=result.stop.value,
+        limit=result.limit,
+        agreement=result.agreement,
+        score=None if result.chosen is None else result.scores[result.chosen],
     )
 
 

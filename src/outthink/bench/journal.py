@@ -9,16 +9,21 @@ The first line says whose journal it is. A journal of another benchmark is refus
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Generic, Self, TypeVar
+from typing import IO, Any, Generic, Self, TypeVar
 
 import msgspec
 
 from outthink.core.errors import InputError, explain
 
 R = TypeVar("R", bound=msgspec.Struct)
+
+
+UNKNOWN = b'"money":null'
+"""What JSON makes of a price that is not known, which is nan."""
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,7 +84,7 @@ class Journal(Generic[R]):
         self._check_head(head)
         for number, line in enumerate(lines, start=2):
             try:
-                self.rows.append(self._decoder.decode(line))
+                self.rows.append(self._decoded(line))
             except msgspec.DecodeError as error:
                 raise InputError(
                     explain(
@@ -90,6 +95,11 @@ class Journal(Generic[R]):
                     )
                 ) from None
         return len(whole)
+
+    def _decoded(self, line: bytes) -> R:
+        if UNKNOWN not in line:
+            return self._decoder.decode(line)
+        return msgspec.convert(with_nan(msgspec.json.decode(line)), self._decoder.type)
 
     def _check_head(self, head: bytes) -> None:
         try:
@@ -105,3 +115,10 @@ class Journal(Generic[R]):
                     remedy="Give another folder, or delete the file to begin anew.",
                 )
             )
+
+
+def with_nan(value: Any) -> Any:
+    """The same, where money that is not known is nan again."""
+    if isinstance(value, dict):
+        return {name: math.nan if name == "money" and one is None else with_nan(one) for name, one in value.items()}
+    return [with_nan(one) for one in value] if isinstance(value, list) else value

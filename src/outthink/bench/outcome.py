@@ -22,6 +22,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         generated, judged: what the search cost by itself, and what its verifier cost.
         steps: of the search. seconds: wall clock, beside others that ran at the same time.
         stop, limit: why it ended. failure: what broke it, "" for nothing; such a row counts as wrong.
+        task: the set of tasks that the question belongs to.
+        agreement: share of the votes behind the answer; None for methods that do not vote. score: what the verifier gave the answer.
     """
 
     method: str
@@ -37,6 +39,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     stop: str = ""
     limit: str = ""
     failure: str = ""
+    task: str = ""
+    agreement: float | None = None
+    score: float | None = None
 
     @property
     def cell(self) -> tuple[str, int, int, str]:

@@ -28,9 +28,19 @@ from outthink.numerics.log_weights import (
     log_sum_exp,
     normalise,
 )
+from outthink.numerics.matched import Matched, difference_at_cost
 from outthink.numerics.order_statistics import best_of_k, pass_at_k, selection_probabilities
 from outthink.numerics.paired import PairCounts, count_pairs, difference_interval, mcnemar, sign_test
 from outthink.numerics.pareto import frontier_share, pareto_frontier
+from outthink.numerics.reliability import Calibration, calibration
+from outthink.numerics.resampled import (
+    mean_intervals,
+    percentile_ends,
+    rate_interval,
+    rate_intervals,
+    resample_counts,
+    student_quantile,
+)
 from outthink.numerics.resampling import (
     RESAMPLERS,
     Resampler,
@@ -50,6 +60,7 @@ from outthink.numerics.votes import Group, agreement, best_member, majority_accu
 __all__ = [
     "RESAMPLERS",
     "BoolArray",
+    "Calibration",
     "CountBounds",
     "Curve",
     "FloatArray",
@@ -57,6 +68,7 @@ __all__ = [
     "IntArray",
     "Interval",
     "LogScores",
+    "Matched",
     "PairCounts",
     "Ratio",
     "Resampler",
@@ -68,10 +80,12 @@ __all__ = [
     "binomial_pmf",
     "bootstrap_basic",
     "bootstrap_percentile",
+    "calibration",
     "cost_to_reach",
     "count_bounds",
     "count_pairs",
     "count_variance",
+    "difference_at_cost",
     "difference_interval",
     "effective_sample_size",
     "fork_count",
@@ -85,6 +99,7 @@ __all__ = [
     "log_sum_exp",
     "majority_accuracy",
     "mcnemar",
+    "mean_intervals",
     "min_max_weights",
     "multinomial",
     "normal_quantile",
@@ -92,7 +107,11 @@ __all__ = [
     "paired_bootstrap",
     "pareto_frontier",
     "pass_at_k",
+    "percentile_ends",
+    "rate_interval",
+    "rate_intervals",
     "ratio_at_levels",
+    "resample_counts",
     "residual",
     "revision_rates",
     "selection_probabilities",
@@ -102,6 +121,7 @@ __all__ = [
     "sign_test",
     "ssp",
     "stratified",
+    "student_quantile",
     "subset_majority",
     "subset_mean",
     "systematic",

@@ -1,6 +1,40 @@
-"""Select, vote and re-budget over samples that were paid for before."""
+"""Select, vote and re-budget over samples that were paid for before: stored runs, benches, or others' files.
 
+    from outthink.replay import read_samples, replay
+
+    for line in replay(read_samples("samples.jsonl").table, select=("vote", "oracle"), sizes=(1, 4, 16)):
+        print(line.select, line.size, line.accuracy, line.interval)
+
+`replay` recomputes choices and smaller sizes from a table of samples, `replay_adaptive` stops on the way, `replay_budgets` counts tokens
+instead of samples. To run a search itself over stored samples, hand it `StoredSamples` as its process.
+"""
+
+from outthink.replay.fields import Fields
+from outthink.replay.reading import BadRow, Imported, read_samples, same_text
+from outthink.replay.replay import Line, replay
+from outthink.replay.samples import QuestionSamples, SampleTable, gathered
+from outthink.replay.selectors import SELECTORS, Selector
+from outthink.replay.stopping import replay_adaptive, replay_budgets
 from outthink.replay.stored_samples import StoredSample, StoredSamples
 from outthink.replay.stored_scores import StoredScore, StoredScores
 
-__all__ = ["StoredSample", "StoredSamples", "StoredScore", "StoredScores"]
+__all__ = [
+    "SELECTORS",
+    "BadRow",
+    "Fields",
+    "Imported",
+    "Line",
+    "QuestionSamples",
+    "SampleTable",
+    "Selector",
+    "StoredSample",
+    "StoredSamples",
+    "StoredScore",
+    "StoredScores",
+    "gathered",
+    "read_samples",
+    "replay",
+    "replay_adaptive",
+    "replay_budgets",
+    "same_text",
+]

@@ -116,5 +116,6 @@ class StoredSamples(Process[Shown]):
     def _candidate(self, sample: int, paid: bool) -> Candidate:
         outcome = self._samples[sample].outcome
         if not paid or isinstance(outcome, Failure):
-            return Candidate(content="", final=False)
+            known = {} if isinstance(outcome, Failure) else dict.fromkeys(outcome.features, float("nan"))
+            return Candidate(content="", final=False, features=known)
         return msgspec.structs.replace(outcome, final=True)
