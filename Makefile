@@ -1,15 +1,20 @@
 # `make` alone lists the targets. Each one sets up what it needs in a virtual environment and reuses it while it is current.
 #   VENV=folder       another place for the virtual environment       PYTHON=python3.12   another interpreter
 #   DEMO_ARGS=--quick arguments for `outthink demo`                   TEST_ARGS="-k ess"  arguments for pytest
+#   STEER_ARGS="--budget 640 --seed 2"  arguments for `outthink steer`
+#   BENCH_ARGS=--quick  arguments for `outthink bench run`        DATA=folder         where `make bench` looks for files of tasks
 VENV ?= .venv
 DEMO_ARGS ?=
+STEER_ARGS ?= --seed 1
+BENCH_ARGS ?=
+DATA ?= $(firstword $(wildcard data ../shared/data) data)
 TEST_ARGS ?=
 WORKERS ?= 2
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-more test laws lint types docs clean set-up-demo set-up-dev
+.PHONY: help demo demo-more steer-demo bench test laws lint types docs clean set-up-demo set-up-steer set-up-bench set-up-dev
 
 BIN := $(VENV)/bin
 export PYTHON
@@ -27,6 +32,18 @@ demo: set-up-demo ## set up, then solve real problems with the embedded model: g
 demo-more: set-up-demo ## the demo with further kinds of problems
 	@echo "demo-more: outthink demo --more $(DEMO_ARGS)"
 	@$(BIN)/outthink demo --more $(DEMO_ARGS)
+
+steer-demo: set-up-steer ## steer a digits model towards threes: best-of-n, a particle filter and a tree at one budget, a contact sheet each
+	@for method in best-of-n particle-filter tree; do \
+	  echo "steer-demo: outthink steer --reward class:3 --method $$method $(STEER_ARGS)"; \
+	  $(BIN)/outthink steer --reward class:3 --method $$method --out steered/$$method $(STEER_ARGS) >/dev/null; done
+	@echo "steer-demo: look at steered/*/sheet.png; outthink inspect last --picture tree.svg draws the last search"
+
+bench: set-up-bench ## compare methods on the laboratory model, then on SmolLM2; about an hour, goes on where it was stopped
+	@for grid in laboratory smollm2; do \
+	  echo "bench: outthink bench run $$grid $(BENCH_ARGS)"; \
+	  OUTTHINK_DATA="$(DATA)" OMP_NUM_THREADS=1 $(BIN)/outthink bench run $$grid $(BENCH_ARGS) \
+	    --folder build/bench/$$grid$(if $(findstring --quick,$(BENCH_ARGS)),-quick); done
 
 test: set-up-dev ## set up, then run the tests, with the seconds of each test folder
 	@echo "test: pytest with $(WORKERS) workers"
@@ -58,6 +75,12 @@ clean: ## remove the virtual environment, caches and build results
 
 set-up-demo:
 	@scripts/set-up "$(VENV)" demo
+
+set-up-steer:
+	@scripts/set-up "$(VENV)" steer
+
+set-up-bench:
+	@scripts/set-up "$(VENV)" bench
 
 set-up-dev:
 	@scripts/set-up "$(VENV)" dev

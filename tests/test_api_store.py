@@ -10,7 +10,7 @@ import pytest
 import outthink
 from outthink.core.errors import Failure, InputError, SettingsError
 from outthink.core.result import Result, Stop
-from outthink.engines.scripted import Scripted
+from outthink.engines.scripted_table import Scripted
 from outthink.store import NoSuchRun, Store, StoreError
 
 MODEL = Scripted(otherwise="it is 42 and so it is")

@@ -32,11 +32,13 @@ if TYPE_CHECKING:
     from outthink.search.best_first import BestFirst
     from outthink.search.best_of_n import BestOfN
     from outthink.search.diverse_verifier_tree_search import DiverseVerifierTreeSearch
+    from outthink.search.evolve import Evolve
     from outthink.search.parallel_tempering import ParallelTempering
     from outthink.search.particle_filter import ParticleFilter
     from outthink.search.particle_gibbs import ParticleGibbs
     from outthink.search.rebase import Rebase
     from outthink.search.refine import Refine
+    from outthink.search.rewind import Rewind
     from outthink.search.rollover import Rollover
     from outthink.search.step_best_of_n import StepBestOfN
     from outthink.search.tree import Tree
@@ -54,6 +56,7 @@ __all__ = [
     "Candidate",
     "Cost",
     "DiverseVerifierTreeSearch",
+    "Evolve",
     "Failure",
     "Function",
     "Key",
@@ -66,6 +69,7 @@ __all__ = [
     "Recipe",
     "Refine",
     "Result",
+    "Rewind",
     "Rollover",
     "Session",
     "StepBestOfN",
@@ -92,6 +96,7 @@ _HOMES = {
     "Candidate": "core.task",
     "Cost": "core.cost",
     "DiverseVerifierTreeSearch": "search.diverse_verifier_tree_search",
+    "Evolve": "search.evolve",
     "Failure": "core.errors",
     "Function": "recipes.function",
     "Key": "core.key",
@@ -104,6 +109,7 @@ _HOMES = {
     "Recipe": "recipes.recipe",
     "Refine": "search.refine",
     "Result": "core.result",
+    "Rewind": "search.rewind",
     "Rollover": "search.rollover",
     "Session": "core.session",
     "StepBestOfN": "search.step_best_of_n",

@@ -242,6 +242,15 @@ async def test_a_checkpoint_of_something_else_is_refused() -> None:
         await search().solve(Task(), Session.open(), resume=encode({"a": 1}))
 
 
+@pytest.mark.parametrize("name", ["survival", "scores", "limit"])
+async def test_a_checkpoint_of_an_older_version_is_refused_by_name(name: str) -> None:
+    saved: list[Snapshot] = []
+    await search().solve(Task(), Session.open(seed=3), on_step=saved.append)
+    older = replace(saved[0], run={key: value for key, value in saved[0].run.items() if key != name})
+    with pytest.raises(CheckpointError, match=f"without '{name}'"):
+        await search().solve(Task(), Session.open(seed=3), resume=older.dump())
+
+
 # -- many tasks -----------------------------------------------------------------------------------------------------------
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from outthink.core.events import Advanced, AnyEvent, MemberFailed, Resampled, RunEnded, Scored, Started
+from outthink.core.genealogy import Genealogy, genealogy
 from outthink.core.task import Candidate
 from outthink.demo.family_tree import family_tree, in_words
-from outthink.demo.genealogy import Genealogy, genealogy
 from outthink.demo.page import family_of
 from tests.demo.adder import adder, finished_with
 

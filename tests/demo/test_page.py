@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from outthink.core.errors import Failure
+from outthink.core.markup import Markup, join, tag
 from outthink.demo.main import summaries_of
-from outthink.demo.markup import Markup, join, tag
 from outthink.demo.page import page, shown_problems
 from outthink.demo.plan import METHODS
 from outthink.demo.problems import Problem

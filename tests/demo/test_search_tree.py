@@ -7,7 +7,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from outthink.core import LogMap, ScoreKind, Search, Session, Task
-from outthink.demo.genealogy import Genealogy, genealogy
+from outthink.core.genealogy import Genealogy, genealogy
 from outthink.demo.search_tree import MOST_LEAVES, in_words, is_search, root_of, search_tree, told, tops
 from outthink.search import BestFirst, ParticleFilter, Tree
 from outthink.testing import FunctionOfContent, GaussianChain, TokenChain

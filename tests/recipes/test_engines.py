@@ -8,7 +8,7 @@ import pytest
 from outthink.core.component import EngineSettings
 from outthink.core.errors import EngineClosed, ModelMissing
 from outthink.engines.engine import Engine, Request, TextPrompt
-from outthink.engines.scripted import Scripted
+from outthink.engines.scripted_table import Scripted
 from outthink.recipes import Engines, Live, build, load, override
 
 

@@ -13,7 +13,8 @@ import pytest
 from outthink.core import Session, Task
 from outthink.core.events import Adapted, AnyEvent
 from outthink.core.process import Adaptation
-from outthink.engines.scripted import Rule, Scripted, ScriptedEngine
+from outthink.engines.scripted import ScriptedEngine
+from outthink.engines.scripted_table import Rule, Scripted
 from outthink.recipes import build
 from outthink.recipes.engines import Engines, own_engines
 from outthink.recipes.plan import Plan

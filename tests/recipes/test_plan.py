@@ -7,7 +7,7 @@ import pytest
 from outthink.core.component import Parts
 from outthink.core.cost import Budget
 from outthink.core.errors import RecipeError, SettingsError
-from outthink.engines.scripted import Scripted
+from outthink.engines.scripted_table import Scripted
 from outthink.recipes import Function, load, override, plan
 from outthink.search import Beam, BestOfN, ParticleFilter, Vote
 from outthink.verify import Arithmetic, Exact, Numeric

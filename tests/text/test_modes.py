@@ -197,6 +197,9 @@ def test_settings_build_their_process() -> None:
     process = settings.build(Task(prompt="hi", id="t1"), Parts(engine=engine_of()))
     assert isinstance(process, TextProcess)
     assert process.settings is settings
-    assert process._owner == "t1"
+    assert process._owner.startswith("t1/")
+    again = settings.build(Task(prompt="hi", id="t1"), Parts(engine=engine_of()))
+    assert isinstance(again, TextProcess)
+    assert again._owner != process._owner, "two runs of one task take turns"
     with pytest.raises(Incompatible, match="Set \\[engine\\]"):
         settings.build(Task(prompt="hi"), Parts())

@@ -10,9 +10,10 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from outthink.cli.storage import short
+from outthink.core.genealogy import Genealogy, Node, genealogy
+from outthink.core.markup import Markup, tag
 from outthink.demo.family_tree import family_tree
-from outthink.demo.genealogy import Genealogy, Node, genealogy
-from outthink.demo.markup import Markup, tag
+from outthink.demo.image_tree import has_pictures, image_tree
 from outthink.demo.search_tree import is_search, root_of, search_tree, told, tops
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ def family_of(found: StoredRun) -> Genealogy:
 
 def picture_of(found: StoredRun, tree: Genealogy) -> str:
     """The family tree as an SVG document that stands by itself."""
-    if is_search(tree):
+    if has_pictures(found.candidates):
+        drawing = image_tree(tree, found.candidates, f"{found.line.method}: {short(found.task.question, 100)}")
+    elif is_search(tree):
         drawing = search_tree(tree, f"{found.line.method}: {short(found.task.question, 100)}")
     else:
         drawing = family_tree(tree, f"Run {found.line.id}")

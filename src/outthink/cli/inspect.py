@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from outthink.demo.genealogy import Genealogy
+    from outthink.core.genealogy import Genealogy
     from outthink.store import StoredRun
 
 
@@ -112,7 +112,8 @@ def _facts(found: StoredRun) -> Table:
         facts += [("why it won", why_won(result)), ("why it stopped", why_stopped(result))]
     if found.error:
         facts.append(("why it failed", found.error))
-    if line.status in ("killed", "failed") or line.stop in ("budget", "interrupted"):
+    unfinished = line.status in ("killed", "failed") or line.stop in ("budget", "interrupted")
+    if unfinished and found.recipe:
         facts.append(("to go on", f"outthink run --resume {line.id}"))
     table = Table.grid(padding=(0, 2))
     for name, value in facts:

@@ -16,11 +16,13 @@ class Progress:
     """A sink for events, and a live line while the context lasts."""
 
     def __init__(self, budget: Budget, tasks: int) -> None:
-        self._budget = budget.tokens
+        self._budget, self._unit = budget.tokens, "tokens"
+        if budget.denoiser_evals is not None:
+            self._budget, self._unit = budget.denoiser_evals, "denoiser evaluations"
         self._tasks = tasks
         self._ended = self._steps = self._finished = 0
         self._method = ""
-        self._tokens: dict[str, int] = {}
+        self._spent: dict[str, int] = {}
         self.said: list[str] = []
         self._live = _status() if sys.stderr.isatty() else None
 
@@ -34,7 +36,7 @@ class Progress:
             case StepEnded():
                 self._steps += 1
             case Charged():
-                self._tokens[event.run] = event.tokens
+                self._spent[event.run] = event.tokens if self._unit == "tokens" else event.denoiser_evals
             case RunEnded():
                 self._ended += 1
             case Warned():
@@ -48,7 +50,7 @@ class Progress:
 
     def line(self) -> str:
         """The state in words."""
-        spent = f"{sum(self._tokens.values())} tokens"
+        spent = f"{sum(self._spent.values())} {self._unit}"
         parts = [self._method, f"{self._steps} steps", f"{self._finished} answers"]
         parts.append(f"{spent} of {self._budget}" if self._budget else spent)
         if self._tasks > 1:

@@ -46,7 +46,11 @@ def open_or_warn(where: str | None) -> Store | None:
 
 
 def plain(text: object) -> str:
-    """A text in one line, without anything that a terminal would obey."""
+    """A text in one line, without anything that a terminal would obey; of bytes and arrays what they are."""
+    if isinstance(text, bytes):
+        return f"a picture, {len(text)} bytes" if text.startswith(b"\x89PNG") else f"{len(text)} bytes"
+    if (shape := getattr(text, "shape", None)) is not None:
+        return f"an array {list(shape)}"
     line = " ".join(str(text).split())
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line)
 

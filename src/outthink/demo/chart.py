@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from outthink.core.markup import Markup, tag
 from outthink.demo import wording
-from outthink.demo.markup import Markup, tag
 from outthink.demo.scoring import Row, Summary
 
 WIDTH = 360.0

@@ -6,8 +6,8 @@ what its shape and colour say, so that nothing is in the colour alone.
 
 from __future__ import annotations
 
-from outthink.demo.genealogy import Genealogy, Node, Resampling
-from outthink.demo.markup import Markup, tag
+from outthink.core.genealogy import Genealogy, Node, Resampling
+from outthink.core.markup import Markup, tag
 
 ROW = 25.0
 COLUMN = 204.0

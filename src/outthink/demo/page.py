@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from importlib import resources
 
 from outthink.core.errors import Failure
+from outthink.core.genealogy import Genealogy, genealogy
+from outthink.core.markup import Markup, join, tag
 from outthink.demo import wording
 from outthink.demo.chart import accuracy_chart
 from outthink.demo.family_tree import family_tree
-from outthink.demo.genealogy import Genealogy, genealogy
-from outthink.demo.markup import Markup, join, tag
 from outthink.demo.plan import BASELINES, JUDGE_LABEL, METHODS
 from outthink.demo.problems import KINDS
 from outthink.demo.running import Finished

@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from outthink.demo.genealogy import Genealogy, Node
-from outthink.demo.markup import Markup, tag
+from outthink.core.genealogy import Genealogy, Node
+from outthink.core.markup import Markup, tag
 
 ROW, COLUMN = 28.0, 262.0
 LEFT, TOP = 66.0, 64.0

@@ -72,7 +72,13 @@ async def build(recipe: Recipe, *, live: Live | None = None, engines: Engines | 
         equivalence = live.equivalence
         if equivalence is None:
             equivalence = WholeTexts() if recipe.answer is None else recipe.answer.build(parts)
-        search = Search(_process_for(recipe, live, parts, verifier), recipe.algorithm, verifier, equivalence)
+        search = Search(
+            _process_for(recipe, live, parts, verifier),
+            recipe.algorithm,
+            verifier,
+            equivalence,
+            tolerance=recipe.tolerance,
+        )
         yield Built(recipe, search, engine)
 
 

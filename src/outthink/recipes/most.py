@@ -32,7 +32,19 @@ from outthink.core.task import Task
 from outthink.core.verifier import ScoreSpec
 from outthink.recipes.build import Built
 from outthink.recipes.recipe import Recipe
-from outthink.search import Adaptive, BestFirst, BestOfN, ParticleFilter, Refine, Rollover, Tree, Vote, ZeroOrder
+from outthink.search import (
+    Adaptive,
+    BestFirst,
+    BestOfN,
+    Evolve,
+    ParticleFilter,
+    Refine,
+    Rewind,
+    Rollover,
+    Tree,
+    Vote,
+    ZeroOrder,
+)
 from outthink.search.feedback import Standing, told
 from outthink.search.forks import FINISHING
 from outthink.search.step_search import StepSearch
@@ -151,6 +163,26 @@ def _(algorithm: ZeroOrder, steps: int) -> int | None:
 
 
 @moves.register
+def _(algorithm: Rewind, steps: int) -> int | None:
+    if algorithm.evaluate == "answer":
+        return None  # what a forced answer costs is not in the price of a member
+    gain = algorithm.ahead - algorithm.back
+    rounds = min(algorithm.rounds, max(0, math.ceil((steps - algorithm.start) / gain)))
+    return algorithm.n * (min(algorithm.start, steps) + rounds * algorithm.children * algorithm.ahead + 1)
+
+
+@moves.register
+def _(algorithm: Evolve, steps: int) -> int | None:
+    if algorithm.mutation == "revise":
+        return sum(algorithm.populations)
+    # To the last level step by step, then to the end; a neighbour may cost a step by itself before it goes on.
+    first, *others = algorithm.populations
+    levels = [min(level, steps) for level in algorithm.schedule]
+    after = [levels[-1] - level + 2 for level in levels]
+    return first * (levels[-1] + 1) + sum(size * moved for size, moved in zip(others, after, strict=True))
+
+
+@moves.register
 def _(algorithm: BestFirst, steps: int) -> int | None:
     # Every child that is drawn is one move, and so is each attempt to take the best one to its end when all are drawn.
     return algorithm.n + FINISHING
@@ -177,13 +209,20 @@ def rewriting(algorithm: Algorithm[Any], spec: ScoreSpec | None) -> Rewriting | 
 
 @rewriting.register
 def _(algorithm: Refine, spec: ScoreSpec | None) -> Rewriting | None:
-    if not algorithm.rounds:
-        return None
+    return _told(algorithm, spec, 2 * algorithm.contrast) if algorithm.rounds else None
+
+
+@rewriting.register
+def _(algorithm: Evolve, spec: ScoreSpec | None) -> Rewriting | None:
+    return _told(algorithm, spec) if algorithm.mutation == "revise" else None
+
+
+def _told(algorithm: Refine | Evolve, spec: ScoreSpec | None, ends: int = 0) -> Rewriting:
+    """The longest that is told of an answer's score, and of so many others."""
     widest = Standing(score=-1.234e-300, note="")
-    ends = (widest, widest) if algorithm.contrast else ()
     reads = spec is not None and spec.reads_reference
     notes = algorithm.feedback in ("notes", "score-and-notes") and algorithm.needs_verifier and not reads
-    return Rewriting(told(algorithm.request, algorithm.feedback, widest, spec, ends), notes)
+    return Rewriting(told(algorithm.request, algorithm.feedback, widest, spec, (widest,) * ends), notes)
 
 
 async def price(process: Process[Any]) -> Meter:

@@ -15,14 +15,14 @@ from typing import Any
 
 import msgspec
 
-from outthink.core.cost import Budget
 from outthink.core.errors import RecipeError, explain, nearest
 from outthink.core.settings import Settings
 from outthink.recipes.decode import NOTHING, class_for, type_at
-from outthink.recipes.recipe import OPTIONAL, TABLES, Recipe, from_tables, settings_class
+from outthink.recipes.recipe import OPTIONAL, PLAIN, TABLES, Recipe, from_tables, settings_class
 from outthink.recipes.registry import KINDS
 
 NONE = "none"
+_EXAMPLES = {"budget": "tokens", "tolerance": "quorum"}
 
 
 def override(recipe: Recipe, changes: Sequence[str | tuple[str, Any]], *, where: str = "The recipe") -> Recipe:
@@ -68,7 +68,7 @@ def _path(text: str) -> list[str]:
             explain(
                 "A change names a setting inside a table.",
                 got=text,
-                expected=f"for example {path[0]}.{'tokens' if path[0] == 'budget' else 'type'}",
+                expected=f"for example {path[0]}.{_EXAMPLES.get(path[0], 'type')}",
                 remedy="Add the name of the setting after a dot.",
             )
         )
@@ -80,8 +80,8 @@ def _annotation(tables: Mapping[str, Any], path: Sequence[str], where: str) -> A
     table = tables.get(path[0], {})
     if path[-1] == "type":
         return str
-    if path[0] == "budget":
-        return type_at(Budget, table, path[1:])
+    if path[0] in PLAIN:
+        return type_at(PLAIN[path[0]], table, path[1:])
     for kind in KINDS:
         if kind == path[0] and "type" in table:
             return type_at(settings_class(kind, table, where), table, path[1:])

@@ -6,9 +6,10 @@
     [verifier]
     type = "arithmetic"
 
-Six tables: `engine`, `process`, `algorithm`, `verifier`, `answer` and `budget`. All but `budget` carry a `type`, the tag of a settings
-class that the registry knows; the other keys are that class's settings. Only `algorithm` must be given: the engine is "local" and the
-process "text" unless said otherwise, and verifier, answer and limits are absent. `description` is for people and changes nothing.
+Seven tables: `engine`, `process`, `algorithm`, `verifier`, `answer`, `budget` and `tolerance`. All but the last two carry a `type`, the
+tag of a settings class that the registry knows; the other keys are that class's settings. Only `algorithm` must be given: the engine is
+"local" and the process "text" unless said otherwise; verifier, answer and limits are absent, and any survivor will do. `description` is for
+people and changes nothing.
 
 Every error is a `RecipeError` that names the recipe, the place in it (`$.algorithm.n`), what was got, what was expected and what to do.
 """
@@ -26,12 +27,15 @@ from outthink.core.component import AnswerSettings, EngineSettings, ProcessSetti
 from outthink.core.cost import Budget
 from outthink.core.errors import RecipeError, SettingsError, explain, nearest
 from outthink.core.settings import Settings
+from outthink.core.tolerance import Tolerance
 from outthink.recipes.decode import decode
 from outthink.recipes.registry import BASES, KINDS, Kind, find, registry
 
 S = TypeVar("S", bound=Settings)
 
-TABLES: tuple[str, ...] = (*KINDS, "budget")
+PLAIN: Mapping[str, type[Settings]] = {"budget": Budget, "tolerance": Tolerance}
+"""Tables of one class each, without a `type`."""
+TABLES: tuple[str, ...] = (*KINDS, *PLAIN)
 DEFAULT: Mapping[str, Mapping[str, Any]] = {"engine": {"type": "local"}, "process": {"type": "text"}}
 OPTIONAL: tuple[Kind, ...] = ("verifier", "answer")
 
@@ -51,6 +55,7 @@ class Recipe:
     verifier: VerifierSettings | None = None
     answer: AnswerSettings | None = None
     budget: Budget = field(default_factory=Budget)
+    tolerance: Tolerance = field(default_factory=Tolerance)
     description: str = ""
 
     def __post_init__(self) -> None:
@@ -70,7 +75,10 @@ class Recipe:
         """The recipe in full, every default written out, as plain tables that `from_tables` reads."""
         written = {name: getattr(self, name) for name in TABLES}
         plain: dict[str, Any] = {
-            name: msgspec.to_builtins(part, order="deterministic") for name, part in written.items() if part is not None
+            name: msgspec.to_builtins(part, order="deterministic")
+            for name, part in written.items()
+            # Left out where nothing is asked of it, so that older digests stand.
+            if part is not None and not (name == "tolerance" and part == Tolerance())
         }
         return {"description": self.description, **plain} if self.description else plain
 
@@ -107,8 +115,10 @@ def from_tables(tables: Mapping[str, Any], where: str) -> Recipe:
             )
         )
     parts = {kind: _part(kind, tables, where) for kind in KINDS}
-    budget = decode(_table("budget", tables.get("budget", {}), where), Budget, "$.budget", where)
-    return Recipe(budget=budget, description=description, **cast("dict[str, Any]", parts))
+    plain = {
+        name: decode(_table(name, tables.get(name, {}), where), cls, f"$.{name}", where) for name, cls in PLAIN.items()
+    }
+    return Recipe(description=description, **cast("dict[str, Any]", {**parts, **plain}))
 
 
 def settings_class(kind: Kind, table: Mapping[str, Any], where: str) -> type[Settings]:

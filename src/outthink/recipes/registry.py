@@ -42,7 +42,7 @@ BASES: Mapping[Kind, type[Tagged]] = {
 BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
     "engine": {
         "local": "outthink.engines.local.settings:Local",
-        "scripted": "outthink.engines.scripted:Scripted",
+        "scripted": "outthink.engines.scripted_table:Scripted",
         "openai": "outthink.engines.openai.settings:Openai",
         "recorded": "outthink.engines.recorded:Recorded",
         "transformers": "outthink.engines.torch.settings:Transformers",
@@ -64,6 +64,8 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
         "adaptive": "outthink.search.adaptive:Adaptive",
         "rollover": "outthink.search.rollover:Rollover",
         "zero-order": "outthink.search.zero_order:ZeroOrder",
+        "rewind": "outthink.search.rewind:Rewind",
+        "evolve": "outthink.search.evolve:Evolve",
     },
     "verifier": {
         "exact": "outthink.verify:Exact",
@@ -84,6 +86,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
         "knockout": "outthink.verify:Knockout",
         "ensemble": "outthink.verify:Ensemble",
         "reward-head": "outthink.verify:RewardHead",
+        "embedded-reward-model": "outthink.verify:EmbeddedRewardModel",
         "reward-model": "outthink.verify:RewardModel",
         "scoring-server": "outthink.verify:ScoringServer",
     },

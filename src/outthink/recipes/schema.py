@@ -6,20 +6,20 @@ from typing import Any
 
 import msgspec
 
-from outthink.core.cost import Budget
-from outthink.recipes.recipe import DEFAULT
+from outthink.recipes.recipe import DEFAULT, PLAIN
 from outthink.recipes.registry import KINDS, components
 
 
 def json_schema() -> dict[str, Any]:
     """A JSON Schema document (2020-12) that accepts every recipe. Loads every component."""
     classes = {kind: list(components(kind).values()) for kind in KINDS}
-    wanted = [cls for found in classes.values() for cls in found] + [Budget]
+    wanted = [cls for found in classes.values() for cls in found] + list(PLAIN.values())
     references, definitions = msgspec.json.schema_components(
         wanted, schema_hook=_anything, ref_template="#/$defs/{name}"
     )
     reference = dict(zip(wanted, references, strict=True))
-    tables: dict[str, Any] = {"description": {"type": "string"}, "budget": reference[Budget]}
+    tables: dict[str, Any] = {"description": {"type": "string"}}
+    tables |= {name: reference[cls] for name, cls in PLAIN.items()}
     for kind, found in classes.items():
         tables[kind] = {"anyOf": [reference[cls] for cls in found]}
         if kind in DEFAULT:

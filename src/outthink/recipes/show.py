@@ -24,7 +24,7 @@ def to_toml(recipe: Recipe, *, comments: bool = True, defaults: bool = True) -> 
     written = recipe.tables()
     for name in TABLES:
         part: Settings | None = getattr(recipe, name)
-        if part is None or (name == "budget" and not recipe.budget.limits()):
+        if part is None or name not in written or (name == "budget" and not recipe.budget.limits()):
             continue
         lines += ["", f"[{name}]"]
         if comments:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from outthink.core.errors import explain
 from outthink.store.errors import StoreError
+from outthink.store.service import SERVICE
 from outthink.store.tables import METADATA
 
 Migration = Callable[[sa.Connection], None]
@@ -26,7 +27,12 @@ def first(connection: sa.Connection) -> None:
     METADATA.create_all(connection)
 
 
-MIGRATIONS: tuple[Migration, ...] = (first,)
+def second(connection: sa.Connection) -> None:
+    """Version 2: what the gateways on one store share."""
+    SERVICE.create_all(connection)
+
+
+MIGRATIONS: tuple[Migration, ...] = (first, second)
 
 
 def migrate(connection: sa.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> int:

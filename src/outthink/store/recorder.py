@@ -156,9 +156,13 @@ class Recorder:
             "answer": None if result.answer is None else shown(result.answer),
         }
 
+        # What the record keeps of a candidate stands before the whole one, which may be too large for it.
+        seen = self._session.trace.contents if self._session is not None else {}
+        kept = [("", seen.get((self.id, one.id), one)) for one in result.candidates if one.id >= 0]
+
         def end(connection: sa.Connection) -> None:
             write(connection)
-            self._keep(connection, [("", candidate) for candidate in result.candidates if candidate.id >= 0])
+            self._keep(connection, kept)
             change = details.update().where(details.c.run == self._number)
             connection.execute(change.values(result=pack_result(result), error=None))
             connection.execute(self._row().values(**values, updated=time.time()))

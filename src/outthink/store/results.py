@@ -41,5 +41,6 @@ def unpack_result(data: bytes, found: Mapping[int, Candidate]) -> Result:
 
 def shown(value: Any) -> str:
     """A value in one short line, for lists."""
-    text = " ".join(str(value).split())
+    shape = getattr(value, "shape", None)
+    text = " ".join(str(value).split()) if shape is None else f"{type(value).__name__} {list(shape)}"
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"

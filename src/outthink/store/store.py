@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import msgspec
 import sqlalchemy as sa
@@ -39,6 +39,7 @@ from outthink.store.stored import RunLine, StoredRun
 from outthink.store.tables import candidates, checkpoints, details, events, replies, runs, scores
 from outthink.store.writer import Writer
 
+T = TypeVar("T")
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 """Without letters and digits that look alike."""
 
@@ -192,6 +193,15 @@ class Store:
             removed = prune(connection, keep=keep, older_than=older_than)
         self._shrink()
         return removed
+
+    async def write(self, work: Callable[[sa.Connection], T]) -> T:
+        """What `work` returns, done in a write transaction that others may share; it may be tried again, so it does nothing else."""
+        return await self._writer.run(work)
+
+    def read(self, work: Callable[[sa.Connection], T]) -> T:
+        """What `work` finds in a consistent view of the store."""
+        with self._database.read() as connection:
+            return work(connection)
 
     # -- reading ----------------------------------------------------------------------------------------------------
 

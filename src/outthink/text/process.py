@@ -9,12 +9,12 @@ Texts are plain data, one request a slot is sent for each step, all slots of a c
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from itertools import count
 
 import numpy as np
 
 from outthink.core.checkpoint import decode, encode
-from outthink.core.cost import ZERO, Cost
 from outthink.core.errors import CheckpointError, Failure, Incompatible, explain
 from outthink.core.key import slot_rng
 from outthink.core.ledger import Allowance
@@ -31,8 +31,18 @@ from outthink.core.process import (
 from outthink.core.settings import replace as changed
 from outthink.core.task import Candidate, Feature, Task
 from outthink.engines.context import Context
-from outthink.engines.engine import Continuation, Engine, Request, Sampling, Tokenizer, Tokenizing, TokenPrompt, Wanted
-from outthink.engines.paid_failure import PaidFailure
+from outthink.engines.engine import (
+    Continuation,
+    Engine,
+    Generation,
+    Request,
+    Sampling,
+    Tokenizer,
+    Tokenizing,
+    TokenPrompt,
+    Wanted,
+)
+from outthink.engines.paid_failure import PaidFailure, Ungiven
 from outthink.numerics.types import FloatArray, IntArray, SeedArray
 from outthink.text import features
 from outthink.text.claims import grant
@@ -42,45 +52,10 @@ from outthink.text.prompts import Prompter
 from outthink.text.replies import Asked, Reader, Taken, carried
 from outthink.text.settings import Text
 from outthink.text.steppers import Whole
+from outthink.text.work import Call, Work
 
 GREEDY = Sampling(temperature=0.0)
-
-
-@dataclass(frozen=True)
-class _Call:
-    """One request in the making: where it starts from, what it is for."""
-
-    start: Partial
-    request: Request
-    whole: bool
-    room: int
-
-
-@dataclass
-class _Work:
-    """What has become of the slots of one call so far."""
-
-    states: list[Partial]
-    short: set[int] = field(default_factory=set)
-    untouched: set[int] = field(default_factory=set)
-    failures: dict[int, Failure] = field(default_factory=dict)
-    cost: Cost = ZERO
-    uncertain: Cost = ZERO
-
-    def result(self, given: Texts) -> Advance[Texts]:
-        """The outcome; a failed slot holds the state that was given."""
-        states = tuple(given[i] if i in self.failures else state for i, state in enumerate(self.states))
-        n = len(states)
-        return Advance(
-            states=states,
-            done=np.array([state.done for state in states], dtype=bool),
-            log_ratio=np.zeros(n),
-            cost=self.cost,
-            failures=self.failures,
-            short=np.isin(np.arange(n), list(self.short)),
-            untouched=np.isin(np.arange(n), list(self.untouched)),
-            uncertain=self.uncertain,
-        )
+_RUNS = count()
 
 
 class TextProcess(
@@ -101,14 +76,15 @@ class TextProcess(
         """Args:
             settings: how it is generated; `changes` are settings by name instead, `stepper=Tokens(n=1)`.
             extract: finds the answer in a finished text; None: candidates have no answer beside their text.
-            owner: which run asks; engines share their capacity fairly between owners.
+            owner: which run asks; engines share their capacity fairly between owners. "": this process is a run of its own.
         Raises `Incompatible` when the engine cannot do what the settings ask, `InputError` for an empty question.
         """
         self.engine = engine
         self.task = task
         self.settings = settings if settings is not None and not changes else _changed(settings or Text(), changes)
         self._extract = extract
-        self._owner = owner
+        # A process is one run: two runs of the same task do not share a turn.
+        self._owner = owner or f"{task.id}/{next(_RUNS)}"
         _check(engine, self.settings)
         self.continuation = continuation(engine, self.settings)
         """How a text is continued; written into the run."""
@@ -156,7 +132,7 @@ class TextProcess(
         whole = steps is None or isinstance(self.settings.stepper, Whole)
         if not whole and not self.step_wise:
             raise no_steps(self.engine, self.settings)
-        work = _Work(list(states))
+        work = Work(list(states))
         todo = [i for i, state in enumerate(states) if not state.done]
         for repeat in range(1 if whole or steps is None else steps):
             if repeat and allowance.cut is not None and allowance.cut.reason:
@@ -201,7 +177,7 @@ class TextProcess(
         self, states: Texts, feedback: Sequence[str], seeds: SeedArray, *, allowance: Allowance
     ) -> Advance[Texts]:
         """The whole answer written again, by a prompt that shows the old one and its feedback. Thinking is not shown."""
-        work = _Work(list(states))
+        work = Work(list(states))
         calls = {}
         for i, (state, said) in enumerate(zip(states, feedback, strict=True)):
             shown = features.shown(state, self.settings.thinking)
@@ -212,7 +188,7 @@ class TextProcess(
 
     async def rewind(self, states: Texts, level: IntArray, seeds: SeedArray, *, allowance: Allowance) -> Advance[Texts]:
         """Each text cut to its first `level` steps; costs nothing."""
-        return _Work([self._cut(state, int(k)) for state, k in zip(states, level, strict=True)]).result(states)
+        return Work([self._cut(state, int(k)) for state, k in zip(states, level, strict=True)]).result(states)
 
     async def perturb(
         self, states: Texts, strength: FloatArray, seeds: SeedArray, *, allowance: Allowance
@@ -221,7 +197,7 @@ class TextProcess(
 
         This keeps the law of texts after so many steps. A text that has ended is at the step in which it ended.
         """
-        work = _Work(list(states))
+        work = Work(list(states))
         calls = {}
         for i, (state, chance) in enumerate(zip(states, strength, strict=True)):
             if state.steps and slot_rng(_again(seeds[i], 1)).random() < chance:
@@ -235,7 +211,7 @@ class TextProcess(
         """A forced answer: a suffix, then a short greedy reply. A look ahead, no draw from the model: log-ratio 0 says nothing."""
         if not self.step_wise:
             raise no_steps(self.engine, self.settings)
-        work = _Work(list(states))
+        work = Work(list(states))
         calls = {i: self._forced(state, int(seeds[i])) for i, state in enumerate(states) if not state.done}
         reader = replace(self._reader, stepper=Whole(), stops=self.settings.forced.stop)
         await self._send(work, calls, allowance, reader)
@@ -250,7 +226,7 @@ class TextProcess(
 
     # -- calls ------------------------------------------------------------------------------------------------------
 
-    def _step(self, work: _Work, slot: int, seed: int, *, whole: bool) -> _Call | None:
+    def _step(self, work: Work, slot: int, seed: int, *, whole: bool) -> Call | None:
         """The call that moves a slot on; None where it is at its end, or cannot go on."""
         state = work.states[slot]
         if state.length and not self.step_wise:
@@ -265,7 +241,7 @@ class TextProcess(
             return None
         return call
 
-    def _call(self, start: Partial, seed: int, *, whole: bool) -> _Call:
+    def _call(self, start: Partial, seed: int, *, whole: bool) -> Call:
         settings, stepper = self.settings, self.settings.stepper
         prompt = self._prompter.prompt(start)
         room = settings.max_tokens - start.length
@@ -293,10 +269,11 @@ class TextProcess(
             constraint=settings.constraint,
             wants=self._wants,
             owner=self._owner,
+            begun=len(start.tokens or ()) if sampling.penalises and isinstance(prompt, TokenPrompt) else 0,
         )
-        return _Call(start, request, whole, room)
+        return Call(start, request, whole, room)
 
-    def _forced(self, state: Partial, seed: int) -> _Call:
+    def _forced(self, state: Partial, seed: int) -> Call:
         forced, thinking = self.settings.forced, self.settings.thinking
         closing = f"{thinking.end}\n" if thinking is not None and thinking.is_open(state.text) else ""
         suffix = closing + forced.suffix
@@ -315,10 +292,10 @@ class TextProcess(
             stop=forced.stop,
             owner=self._owner,
         )
-        return _Call(start, request, whole=True, room=forced.max_tokens)
+        return Call(start, request, whole=True, room=forced.max_tokens)
 
     async def _send(
-        self, work: _Work, calls: dict[int, _Call], allowance: Allowance, reader: Reader | None = None
+        self, work: Work, calls: dict[int, Call], allowance: Allowance, reader: Reader | None = None
     ) -> None:
         """Claim for the calls, send those that fit, and take what came back."""
         if not calls:
@@ -338,14 +315,15 @@ class TextProcess(
             return
         replies = await self.engine.generate([granted.requests[i] for i in slots], cut=allowance.cut)
         for i, reply in zip(slots, replies, strict=True):
+            if isinstance(reply, Generation | PaidFailure):
+                work.cost, work.uncertain = work.cost + reply.cost, work.uncertain + reply.uncertain
+            if isinstance(reply, Ungiven):
+                # Nothing is claimed for a request of its own yet: the run comes back with the slot.
+                work.untouched.add(i)
+                continue
             if isinstance(reply, Failure):
                 work.failures[i] = Failure(reply.kind, reply.message, reply.status, reply.retryable)
-                if isinstance(reply, PaidFailure):
-                    work.cost = work.cost + reply.cost
-                    work.uncertain = work.uncertain + reply.uncertain
                 continue
-            work.cost = work.cost + reply.cost
-            work.uncertain = work.uncertain + reply.uncertain
             call = calls[i]
             asked = Asked(call.whole, call.request.max_tokens, granted.tokens[i], call.room)
             taken = (reader or self._reader).take(call.start, reply, asked)

@@ -138,7 +138,7 @@ class Text(ProcessSettings):
                 )
             )
         extract = parts.answer.extract if parts.answer is not None else None
-        return TextProcess(parts.engine, task, self, extract=extract, owner=task.id)
+        return TextProcess(parts.engine, task, self, extract=extract)
 
 
 def _bad_template(template: str, expected: str) -> SettingsError:

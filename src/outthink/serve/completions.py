@@ -1,0 +1,135 @@
+"""`/v1/completions`: raw text that is continued."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from outthink.serve.accounts import account, usage
+from outthink.serve.asking import Ask, Options
+from outthink.serve.bodies import StreamOptions, decoded, options_of, sampling_of, stops_of
+from outthink.serve.chat import SAMPLING
+from outthink.serve.interface import Interface, Reply, event, pieces
+from outthink.serve.process import ServedToken
+from outthink.serve.refusal import refused
+
+DEFAULT_TOKENS = 16
+"""OpenAI's own default of `max_tokens` at this address."""
+NEUTRAL: Mapping[str, tuple[Any, ...]] = {"echo": (False,), "suffix": (), "best_of": (1,)}
+_TOKEN = Annotated[int, Meta(ge=1)]
+_PENALTY = Annotated[float, Meta(ge=-2.0, le=2.0)]
+
+
+class CompletionBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The fields that are honoured."""
+
+    model: str
+    prompt: str | list[str]
+    temperature: Annotated[float, Meta(ge=0.0, le=2.0)] | None = None
+    top_p: Annotated[float, Meta(gt=0.0, le=1.0)] | None = None
+    max_tokens: _TOKEN = DEFAULT_TOKENS
+    n: _TOKEN = 1
+    stop: str | list[str] | None = None
+    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
+    stream: bool = False
+    stream_options: StreamOptions | None = None
+    logprobs: int | None = None
+    presence_penalty: _PENALTY | None = None
+    frequency_penalty: _PENALTY | None = None
+    logit_bias: dict[str, float] | None = None
+    user: str = ""
+    metadata: dict[str, str] = msgspec.field(default_factory=dict)
+    outthink: Options | None = None
+
+
+class Completions(Interface):
+    """Raw text."""
+
+    @property
+    def prefix(self) -> str:
+        return "cmpl-"
+
+    def read(self, body: Mapping[str, Any]) -> Ask:
+        given = decoded(body, CompletionBody, NEUTRAL)
+        prompts = [given.prompt] if isinstance(given.prompt, str) else given.prompt
+        if len(prompts) != 1 or not prompts[0].strip():
+            raise refused("prompt", "One text that is not empty. Send several requests for several prompts.")
+        if given.logprobs:
+            raise refused("logprobs", "0 gives those of the tokens in the answer; alternatives are not known here.")
+        if given.stream_options is not None and not given.stream:
+            raise refused("stream_options", "Only a stream has them.")
+        return Ask(
+            model=given.model,
+            prompt=prompts[0],
+            n=given.n,
+            stream=given.stream,
+            include_usage=given.stream_options is not None and given.stream_options.include_usage,
+            sampling=sampling_of(given, SAMPLING),
+            max_tokens=given.max_tokens,
+            stop=stops_of(given.stop),
+            seed=None if given.seed is None else given.seed % 2**64,
+            log_probs=given.logprobs == 0,
+            user=given.user,
+            metadata=given.metadata,
+            options=options_of(given.outthink),
+        )
+
+    def document(self, reply: Reply) -> dict[str, Any]:
+        choices = [
+            {
+                "index": i,
+                "text": answer.text,
+                "finish_reason": answer.finish,
+                "logprobs": _log_probs(answer.tokens or ()) if reply.ask.log_probs else None,
+            }
+            for i, answer in enumerate(reply.outcome.answers)
+        ]
+        return {
+            **_head(reply),
+            "choices": choices,
+            "usage": usage(reply.outcome.result),
+            "outthink": account(reply.outcome, reply.ask.model),
+        }
+
+    def events(self, reply: Reply) -> Iterator[bytes]:
+        head, ask = _head(reply), reply.ask
+        running: dict[str, Any] = {"usage": None} if ask.include_usage else {}
+        for index, answer in enumerate(reply.outcome.answers):
+            at = 0
+            for text, start, end in pieces(answer):
+                shown = _log_probs((answer.tokens or ())[start:end], at) if ask.log_probs else None
+                choice = {"index": index, "text": text, "finish_reason": None, "logprobs": shown}
+                yield event({**head, "choices": [choice], **running})
+                at += len(text)
+            last = {"index": index, "text": "", "finish_reason": answer.finish, "logprobs": None}
+            yield event({**head, "choices": [last], **running})
+        if ask.include_usage:
+            found = account(reply.outcome, ask.model)
+            yield event({**head, "choices": [], "usage": usage(reply.outcome.result), "outthink": found})
+        yield b"data: [DONE]\n\n"
+
+
+def _head(reply: Reply) -> dict[str, Any]:
+    head: dict[str, Any] = {
+        "id": reply.id,
+        "object": "text_completion",
+        "created": reply.created,
+        "model": reply.ask.model,
+    }
+    return {**head, "metadata": reply.ask.metadata} if reply.ask.metadata else head
+
+
+def _log_probs(tokens: Sequence[ServedToken], at: int = 0) -> dict[str, Any]:
+    offsets: list[int] = []
+    for token in tokens:
+        offsets.append(at)
+        at += len(token.text)
+    return {
+        "tokens": [token.text for token in tokens],
+        "token_logprobs": [token.log_prob for token in tokens],
+        "top_logprobs": None,
+        "text_offset": offsets,
+    }

@@ -1,0 +1,64 @@
+"""The models of a gateway, open for as long as it runs: opened in the background when it starts, or by the first request that needs one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from outthink.core.component import EngineSettings
+from outthink.core.errors import OutthinkError
+from outthink.engines.engine import Engine
+from outthink.recipes.engines import Engines
+from outthink.serve.catalogue import Source
+from outthink.serve.refusal import without_addresses
+
+
+class Upstreams:
+    """Engines by their settings. `engines` also serves verifiers with models of their own."""
+
+    def __init__(self, sources: Mapping[str, Source]) -> None:
+        self._sources = dict(sources)
+        self.engines = Engines(idle=len(sources) + 4)
+        self._held: dict[EngineSettings, asyncio.Task[Engine]] = {}
+        self._problems: dict[str, str] = {}
+        self._opened: set[str] = set()
+
+    async def open_all(self) -> None:
+        """Open every model; what cannot be opened is told by `problems` and tried again by the request that asks for it."""
+        for name, source in self._sources.items():
+            try:
+                await self.engine(source)
+            except OutthinkError as error:
+                self._problems[name] = without_addresses(str(error))
+            else:
+                self._problems.pop(name, None)
+                self._opened.add(name)
+
+    @property
+    def problems(self) -> Mapping[str, str]:
+        """Why models are not open, by name; "" for one that is still opening."""
+        waiting = {name: "" for name in self._sources if name not in self._opened}
+        return {**waiting, **self._problems}
+
+    async def engine(self, source: Source) -> Engine:
+        """The engine, open. Raises what opening it raises."""
+        if isinstance(source, Engine):
+            return source
+        key = next((settings for settings in self._held if settings == source), source)
+        task = self._held.get(key)
+        if task is None:
+            task = self._held[key] = asyncio.ensure_future(self.engines.lease(source))
+        try:
+            # A client that leaves must not end the opening that others wait for.
+            return await asyncio.shield(task)
+        except OutthinkError:
+            if self._held.get(key) is task:
+                del self._held[key]
+            raise
+
+    async def close(self) -> None:
+        """Close every engine that was opened here."""
+        for task in self._held.values():
+            task.cancel()
+        await asyncio.gather(*self._held.values(), return_exceptions=True)
+        await self.engines.close()
