@@ -19,7 +19,7 @@ import numpy as np
 
 from outthink.core.checkpoint import Saved, decode, encode
 from outthink.core.component import EngineSettings
-from outthink.core.cost import ZERO, Cost
+from outthink.core.cost import ZERO, Budget, Cost
 from outthink.core.errors import CheckpointError, Failure, Incompatible, explain
 from outthink.core.ledger import Allowance
 from outthink.core.process import Adaptation, Advance, Process
@@ -85,6 +85,14 @@ class Asked(Saved):
 Asks = tuple[Asked, ...]
 
 
+@dataclass(frozen=True)
+class Inner:
+    """A search inside a pipeline, and its share of the budget; None for all that is left."""
+
+    search: Search
+    budget: Budget | None = None
+
+
 @dataclass
 class _Work:
     states: list[Asked]
@@ -106,12 +114,12 @@ class AskingProcess(Process[Asks]):
         *,
         others: Sequence[tuple[EngineSettings, Engine]] = (),
         extract: Callable[[str], str | None] | None = None,
-        solvers: Sequence[Search] = (),
+        solvers: Sequence[Inner] = (),
     ) -> None:
         """Args:
-            settings: how the task itself is asked and sampled.
-            extract: finds the answer in a finished text; None: candidates have no answer beside their text.
-            solvers: what the pipeline's stages "solve" run, in their order.
+        settings: how the task itself is asked and sampled.
+        extract: finds the answer in a finished text; None: candidates have no answer beside their text.
+        solvers: what the pipeline's stages "solve" run, in their order.
         """
         self.task = task
         self.settings = settings or Text()
@@ -190,6 +198,9 @@ class AskingProcess(Process[Asks]):
 
     async def view(self, states: Asks, wants: frozenset[Feature]) -> list[Candidate]:
         texts = [self.shown(state) for state in states]
+        if self._extract is None:
+            return self._viewed(states, texts)
+        # A user's pattern may take its time.
         return await asyncio.to_thread(self._viewed, states, texts)
 
     def dump(self, states: Asks) -> bytes:
@@ -264,7 +275,6 @@ class AskingProcess(Process[Asks]):
                 work.states[i] = replace(work.states[i], text=reply.text, reasoning=reply.reasoning, stop=stop)
 
     def _viewed(self, states: Asks, texts: Sequence[str]) -> list[Candidate]:
-        # A user's pattern may take its time: this runs in a thread.
         extract = self._extract
         return [
             Candidate(content=text, answer=extract(text) if extract is not None and state.stop else None)

@@ -11,7 +11,7 @@ from outthink.core.errors import Incompatible
 from outthink.core.key import Key
 from outthink.core.run import Run
 from outthink.core.task import Candidate
-from outthink.pipeline.asking import Ask, Asked, AskingProcess, with_more
+from outthink.pipeline.asking import Ask, Asked, AskingProcess, Inner, with_more
 from outthink.pipeline.members import Flow, Members
 from outthink.pipeline.wording import TOLD_TESTS, fill
 
@@ -24,10 +24,12 @@ class Desk:
     """One stage's door to the run.
 
     Attributes:
+        solvers: what the stages "solve" of this layer run, in their order.
         notes: what the stage had to do without, for the record.
     """
 
     run: Run
+    solvers: Sequence[Inner] = ()
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -46,7 +48,7 @@ class Desk:
     def crowd(self, n: int, who: str) -> None:
         """Say so when very many candidates go into one prompt."""
         if n > CROWD:
-            self.note(f"{who}: {n} candidates in one prompt; above {CROWD} they may not fit, or not be read.")
+            self.run.warn(f"{who}: {n} candidates in one prompt; above {CROWD} they may not fit, or not be read.")
 
     async def ask(self, asks: Sequence[Ask], key: Key, *, kind: str, role: Role = "generate") -> Batch:
         """One member an ask, sent together; those that failed or did not fit are there, failed or unfinished."""

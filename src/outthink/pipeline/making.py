@@ -19,13 +19,13 @@ import numpy as np
 from msgspec import Meta
 
 from outthink.core.batch import Batch
-from outthink.core.errors import Failure, OutthinkError, SettingsError, explain
+from outthink.core.errors import BudgetExhausted, Failure, OutthinkError, SettingsError, explain
 from outthink.core.key import Key
 from outthink.core.settings import NonNegativeFloat, Positive
-from outthink.pipeline.asking import Ask
+from outthink.pipeline.asking import Ask, Inner
 from outthink.pipeline.desk import Desk
 from outthink.pipeline.members import Flow, Members, labelled
-from outthink.pipeline.stage import AnyEngine, Need, Sizes, Stage, unscored
+from outthink.pipeline.stage import LABEL, AnyEngine, Need, Rehearsal, Sizes, Stage, unscored
 from outthink.pipeline.wording import BRIEF, FUSE, check_places, fill
 
 FUSER = "You write one answer out of several."
@@ -41,19 +41,10 @@ class Making(Stage):
         max_tokens: of one answer; None: the process's own.
     """
 
-    shares: ClassVar[bool] = True
-
     samples: Annotated[int, Meta(ge=1, le=1000)] = 1
     engine: AnyEngine | None = None
     temperature: NonNegativeFloat | None = None
     max_tokens: Positive | None = None
-
-    @property
-    def size(self) -> int:
-        return self.samples
-
-    def engines(self) -> tuple[AnyEngine, ...]:
-        return () if self.engine is None else (self.engine,)
 
     @abstractmethod
     def asks(self, flow: Flow, desk: Desk) -> list[Ask]:
@@ -75,8 +66,9 @@ class Generate(Making):
         longest = self.max_tokens or desk.process.settings.max_tokens
         return [self._ask(desk.process.index_of(self.engine), longest, desk.told(flow))] * self.samples
 
-    def needs(self, sizes: Sizes, question: str, place: int) -> Sequence[Need]:
-        return [Need(self._ask(place, self.max_tokens or 0, ""), self.samples, more=sizes.shown)]
+    def needs(self, sizes: Sizes, rehearsal: Rehearsal) -> Sequence[Need]:
+        ask = self._ask(rehearsal.place_of(self.engine), self.max_tokens or rehearsal.longest, "")
+        return [Need(ask, self.samples, more=sizes.shown)]
 
     def _ask(self, place: int, longest: int, more: str) -> Ask:
         return Ask(engine=place, temperature=self.temperature, max_tokens=longest, more=more)
@@ -100,14 +92,17 @@ class Fuse(Making):
     def asks(self, flow: Flow, desk: Desk) -> list[Ask]:
         desk.crowd(len(flow.members), self.name())
         texts, said = desk.texts(flow.members), flow.members.critique.texts
-        shown = [f"{text}\n(Said about it: {remark})" if remark else text for text, remark in zip(texts, said, strict=True)]
+        shown = [
+            f"{text}\n(Said about it: {remark})" if remark else text for text, remark in zip(texts, said, strict=True)
+        ]
         place, longest = desk.process.index_of(self.engine), self.max_tokens or desk.process.settings.max_tokens
         one = self._ask(place, longest, desk.question(flow), labelled(shown), len(texts), desk.earlier())
         return [one] * self.samples
 
-    def needs(self, sizes: Sizes, question: str, place: int) -> Sequence[Need]:
-        ask = self._ask(place, self.max_tokens or 0, question, "", sizes.n, ())
-        return [Need(ask, self.samples, more=sizes.quoted() + sizes.n * 2 * LABEL_OF_REMARK)]
+    def needs(self, sizes: Sizes, rehearsal: Rehearsal) -> Sequence[Need]:
+        place, longest = rehearsal.place_of(self.engine), self.max_tokens or rehearsal.longest
+        ask = self._ask(place, longest, rehearsal.question, "", sizes.n, ())
+        return [Need(ask, self.samples, more=sizes.quoted() + sizes.n * LABEL)]
 
     def _ask(
         self, place: int, longest: int, question: str, shown: str, n: int, earlier: Sequence[tuple[str, str]]
@@ -116,10 +111,6 @@ class Fuse(Making):
         said = fill(self.prompt, question=question, candidates=shown, n=n, brief=brief)
         messages = (("system", FUSER), *earlier, ("user", said))
         return Ask(messages, engine=place, temperature=self.temperature, max_tokens=longest)
-
-
-LABEL_OF_REMARK = 8
-"""Tokens of the words that stand before a critique, at most."""
 
 
 class Solve(Stage):
@@ -131,7 +122,6 @@ class Solve(Stage):
     """
 
     makes: ClassVar[bool] = True
-    shares: ClassVar[bool] = True
 
     recipe: str | dict[str, Any]
     take: Literal["answer", "all"] = "answer"
@@ -139,12 +129,11 @@ class Solve(Stage):
     async def run(self, flow: Flow, desk: Desk, key: Key) -> Flow:
         return await drawn([self], flow, desk, key)
 
-    async def solved(self, flow: Flow, desk: Desk, place: int, name: str) -> list[str]:
+    async def solved(self, solver: Inner, desk: Desk, name: str) -> list[str]:
         """The texts that the search found; empty where it failed, which is recorded."""
-        run = desk.run
-        session = run.session.child(name)
+        session = desk.run.session.child(name, budget=solver.budget)
         try:
-            result = await desk.process.solvers[place].solve(desk.process.task, session)
+            result = await solver.search.solve(desk.process.task, session)
         except OutthinkError as error:
             failure = Failure.of(error)
             desk.note(f"solve: {failure.kind}: {failure.message}")
@@ -155,7 +144,7 @@ class Solve(Stage):
             return [str(one.content) for one in result.candidates if one.final]
         return [] if result.chosen is None else [str(result.candidates[result.chosen].content)]
 
-    def needs(self, sizes: Sizes, question: str, place: int) -> Sequence[Need]:
+    def needs(self, sizes: Sizes, rehearsal: Rehearsal) -> Sequence[Need]:
         return ()
 
     def after(self, sizes: Sizes, longest: int) -> Sizes:
@@ -166,11 +155,6 @@ class SideBySide(Stage):
     """Several stages that make candidates in one layer: all at the same time, their candidates in the order in which they stand here."""
 
     stages: Annotated[tuple[Generate | Fuse | Solve, ...], Meta(min_length=1)]
-
-    @property
-    def makes_any(self) -> bool:
-        """Whether one of them makes candidates from the question alone."""
-        return any(stage.makes for stage in self.stages)
 
     def check(self) -> None:
         kinds = sorted({"fuse" if isinstance(stage, Fuse) else "generate or solve" for stage in self.stages})
@@ -184,40 +168,50 @@ class SideBySide(Stage):
                 )
             )
 
-    @property
-    def size(self) -> int:
-        return sum(stage.size for stage in self.stages)
-
-    def engines(self) -> tuple[AnyEngine, ...]:
-        return tuple(engine for stage in self.stages for engine in stage.engines())
+    def parts(self) -> tuple[Stage, ...]:
+        return self.stages
 
     async def run(self, flow: Flow, desk: Desk, key: Key) -> Flow:
         return await drawn(self.stages, flow, desk, key)
 
-    def needs(self, sizes: Sizes, question: str, place: int) -> Sequence[Need]:
-        raise NotImplementedError("asked of each stage by itself")
+    def needs(self, sizes: Sizes, rehearsal: Rehearsal) -> Sequence[Need]:
+        return [need for stage in self.stages for need in stage.needs(sizes, rehearsal)]
 
     def after(self, sizes: Sizes, longest: int) -> Sizes:
         each = [stage.after(sizes, longest) for stage in self.stages]
         return replace(each[0], n=sum(one.n for one in each), length=max(one.length for one in each))
 
 
-async def drawn(stages: Sequence[Generate | Fuse | Solve | Making], flow: Flow, desk: Desk, key: Key) -> Flow:
+async def drawn(stages: Sequence[Stage], flow: Flow, desk: Desk, key: Key) -> Flow:
     """What these stages draw, all at the same time, in their order. What failed or was cut short is dropped."""
     making = [stage for stage in stages if isinstance(stage, Making)]
+    solving = [stage for stage in stages if isinstance(stage, Solve)]
     asks = [ask for stage in making for ask in stage.asks(flow, desk)]
     kinds = sorted({stage.name() for stage in making})
-    role: Literal["generate", "refine"] = "refine" if "fuse" in kinds else "generate"
-    before = _solve_stages(desk.process.solvers, flow)
-    searches = [
-        stage.solved(flow, desk, before + at, f"layer-{flow.layer + 1}-{at}")
-        for at, stage in enumerate([stage for stage in stages if isinstance(stage, Solve)])
-    ]
+    refused: list[BudgetExhausted] = []
 
     async def asked() -> Batch | None:
-        return await desk.ask(asks, key, kind="-".join(kinds), role=role) if asks else None
+        if not asks:
+            return None
+        try:
+            return await desk.ask(asks, key, kind="-".join(kinds), role="refine" if "fuse" in kinds else "generate")
+        except BudgetExhausted as error:
+            refused.append(error)
+            return None
 
-    batch, *texts = await asyncio.gather(asked(), *searches)
+    searches = [
+        stage.solved(solver, desk, f"layer-{flow.layer + 1}-{at}")
+        for at, (stage, solver) in enumerate(zip(solving, desk.solvers, strict=True))
+    ]
+    batch, texts = await asyncio.gather(asked(), asyncio.gather(*searches))
+    if refused and not any(texts):
+        raise refused[0]
+    return await _together(stages, batch, texts, flow, desk, key)
+
+
+async def _together(
+    stages: Sequence[Stage], batch: Batch | None, texts: Sequence[Sequence[str]], flow: Flow, desk: Desk, key: Key
+) -> Flow:
     parts: list[Batch] = []
     at, found = 0, iter(texts)
     for stage in stages:
@@ -230,9 +224,9 @@ async def drawn(stages: Sequence[Generate | Fuse | Solve | Making], flow: Flow, 
     lost = len(everyone) - int(everyone.finished.sum())
     if lost:
         desk.note(f"{lost} of {len(everyone)} candidates of layer {flow.layer + 1} were lost")
-    if not everyone.finished.any():
-        if len(flow.members):
-            desk.note(f"nothing came of layer {flow.layer + 1}; the candidates before it stay")
-            return flow
-        return replace(flow, members=Members.fresh(everyone))
-    return unscored(replace(flow, members=Members.fresh(everyone.take(everyone.finished))))
+    if everyone.finished.any():
+        return unscored(replace(flow, members=Members.fresh(everyone.take(everyone.finished))))
+    if len(flow.members):
+        desk.note(f"nothing came of layer {flow.layer + 1}; the candidates before it stay")
+        return flow
+    return replace(flow, members=Members.fresh(everyone))

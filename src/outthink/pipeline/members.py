@@ -71,6 +71,7 @@ class Flow(Saved):
         progress: what a stage of several rounds needs to go on; None between two layers.
         agreement: share of the votes behind the first candidate, where the last stage voted.
         notes: what stages had to do without, in words.
+        draw: uniform in [0, 1), for the choice of one candidate among several.
     """
 
     members: Members
@@ -80,6 +81,7 @@ class Flow(Saved):
     progress: Any = None
     agreement: float | None = None
     notes: tuple[str, ...] = ()
+    draw: float = 0.0
 
 
 def labelled(texts: Sequence[str]) -> str:

@@ -16,7 +16,9 @@ _PARAGRAPH = re.compile(r"^[ \t>*_#-]*\[\s*(\d+)\s*\][ \t*_:.-]*", re.MULTILINE)
 _NUMBERED = re.compile(r"^\s*(?:[-*•]|\(?\d+[.):])\s+(.*\S)\s*$")
 _VERDICT = re.compile(r"\b(incorrect|correct)\b", re.IGNORECASE)
 _BRACKETED = re.compile(r"\[\s*(incorrect|correct)\s*\]", re.IGNORECASE)
-_MARK = re.compile(r"^[ \t>*_#-]*(?:\[\s*(\d+)\s*\]|(\d+)[.):])[^\n]*?\b(passed|failed)\b", re.MULTILINE | re.IGNORECASE)
+_MARK = re.compile(
+    r"^[ \t>*_#-]*(?:\[\s*(\d+)\s*\]|(\d+)[.):])[^\n]*?\b(passed|failed)\b", re.MULTILINE | re.IGNORECASE
+)
 
 
 def listed(text: str, n: int) -> list[int]:

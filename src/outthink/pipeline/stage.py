@@ -21,7 +21,7 @@ from outthink.core.settings import NonNegativeFloat, Positive, Tagged
 from outthink.engines.local.settings import Local
 from outthink.engines.openai.settings import Openai
 from outthink.engines.recorded import Recorded
-from outthink.engines.scripted import Scripted
+from outthink.engines.scripted_table import Scripted
 from outthink.engines.torch.settings import Transformers
 from outthink.pipeline.asking import Ask
 from outthink.pipeline.desk import Desk
@@ -82,22 +82,28 @@ class Need:
     more: int = 0
 
 
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a stage needs to say beforehand what it will ask.
+
+    Attributes:
+        question: of the task. place_of: an engine's place in the process. longest: the process's limit on a reply, in tokens.
+    """
+
+    question: str
+    place_of: Callable[[AnyEngine | None], int]
+    longest: int
+
+
 class Stage(Tagged):
     """Base of every stage."""
 
     makes: ClassVar[bool] = False
     """Whether it makes candidates from the question alone."""
-    shares: ClassVar[bool] = False
-    """Whether several may stand side by side in one layer."""
 
-    @property
-    def size(self) -> int:
-        """How many candidates it makes at most, where it makes any."""
-        return 0
-
-    def engines(self) -> tuple[AnyEngine, ...]:
-        """The engines that it asks for in its own settings."""
-        return ()
+    def parts(self) -> tuple[Stage, ...]:
+        """The stages that stand side by side in it: itself, unless it is made of others."""
+        return (self,)
 
     def over(self, flow: Flow) -> bool:
         """Whether it needs no further round after the one that left `flow`."""
@@ -108,8 +114,8 @@ class Stage(Tagged):
         """One round: the flow with what this stage writes; everything else is carried over."""
 
     @abstractmethod
-    def needs(self, sizes: Sizes, question: str, place: int) -> Sequence[Need]:
-        """Its requests for so much at most. `place`: of its engine in the process."""
+    def needs(self, sizes: Sizes, rehearsal: Rehearsal) -> Sequence[Need]:
+        """Its requests, for so much at most."""
 
     @abstractmethod
     def after(self, sizes: Sizes, longest: int) -> Sizes:
@@ -129,11 +135,8 @@ class ModelStage(Stage):
     temperature: NonNegativeFloat = 0.0
     max_tokens: Positive = 512
 
-    def engines(self) -> tuple[AnyEngine, ...]:
-        return () if self.engine is None else (self.engine,)
-
     def ask(self, said: str, role: str, place: int, earlier: Sequence[tuple[str, str]] = ()) -> Ask:
-        """The request with this prompt; `role` is what the model is told it is."""
+        """The request with this prompt; `role` is what the model is told that it does."""
         return Ask(
             messages=(("system", role), *earlier, ("user", said)),
             engine=place,

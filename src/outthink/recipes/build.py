@@ -12,19 +12,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Hashable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from outthink.core.component import EngineSettings, Parts
+from outthink.core.errors import Incompatible, explain
 from outthink.core.process import Process
 from outthink.core.solver import ProcessFor, Search
 from outthink.core.task import Candidate, Task
 from outthink.core.verifier import Equivalence, Verifier
 from outthink.engines.engine import Engine
+from outthink.pipeline import AskingProcess, Inner, Pipeline
 from outthink.recipes.engines import Engines, own_engines
-from outthink.recipes.fitting import check_function, check_text
+from outthink.recipes.fitting import check_function, check_text, unseen
 from outthink.recipes.function import Function
+from outthink.recipes.layers import engines_inside, inner_recipes
 from outthink.recipes.recipe import Recipe
+from outthink.text.settings import Text
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,9 @@ async def build(recipe: Recipe, *, live: Live | None = None, engines: Engines | 
         if equivalence is None:
             equivalence = WholeTexts() if recipe.answer is None else recipe.answer.build(parts)
         search = Search(
-            _process_for(recipe, live, parts, verifier),
+            await _pipeline_for(recipe, live, parts, verifier, engines, stack)
+            if isinstance(recipe.algorithm, Pipeline)
+            else _process_for(recipe, live, parts, verifier),
             recipe.algorithm,
             verifier,
             equivalence,
@@ -86,7 +92,8 @@ async def own_open(
     recipe: Recipe, live: Live, engines: Engines, stack: AsyncExitStack
 ) -> tuple[tuple[EngineSettings, Engine], ...]:
     """The engines that the recipe's parts ask for in their own settings, open while the stack is."""
-    wanted = own_engines(recipe.verifier) if live.verifier is None else ()
+    wanted = (*(own_engines(recipe.verifier) if live.verifier is None else ()), *engines_inside(recipe))
+    wanted = tuple(one for at, one in enumerate(wanted) if one not in wanted[:at])
     there = [settings for settings, _ in live.own]
     opened = [(one, await stack.enter_async_context(engines.leased(one))) for one in wanted if one not in there]
     return (*live.own, *opened)
@@ -114,5 +121,37 @@ def _process_for(recipe: Recipe, live: Live, parts: Parts, verifier: Verifier | 
         process = settings.build(task, parts)
         check_text(process, recipe.algorithm, verifier)
         return process
+
+    return make
+
+
+async def _pipeline_for(
+    recipe: Recipe, live: Live, parts: Parts, verifier: Verifier | None, engines: Engines, stack: AsyncExitStack
+) -> ProcessFor:
+    """The process of a pipeline's stages, and the searches inside it."""
+    if live.process is not None or not isinstance(recipe.process, Text) or not isinstance(parts.engine, Engine):
+        raise Incompatible(
+            explain(
+                "A pipeline's stages ask models.",
+                got="a process of your own" if live.process is not None else recipe.process.name(),
+                expected="an engine that generates text, and [process] type = 'text'",
+                remedy="Leave the process out, or use a search method for it.",
+            )
+        )
+    inside: list[Inner] = []
+    for stage, inner in inner_recipes(recipe):
+        same = inner.engine == recipe.engine
+        own = isinstance(stage.recipe, str) or "verifier" in stage.recipe
+        there = replace(live, engine=parts.engine if same else parts.opened(inner.engine), own=parts.own)
+        built = await stack.enter_async_context(
+            build(inner, live=replace(there, verifier=None if own else live.verifier), engines=engines)
+        )
+        inside.append(Inner(built.solver, inner.budget if inner.budget.limits() else None))
+    settings, extract = recipe.process, recipe.answer.extract if recipe.answer is not None else None
+
+    def make(task: Task) -> Process[Any]:
+        if verifier is not None and verifier.spec.wants:
+            raise unseen(verifier.spec.wants, "a pipeline")
+        return AskingProcess(parts.engine, task, settings, others=parts.own, extract=extract, solvers=inside)
 
     return make

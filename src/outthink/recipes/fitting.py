@@ -40,7 +40,7 @@ def check_function(function: Function, algorithm: Algorithm[Any], budget: Budget
             )
         )
     if verifier is not None and verifier.spec.wants:
-        raise _unseen(verifier.spec.wants, "a plain function")
+        raise unseen(verifier.spec.wants, "a plain function")
 
 
 def check_text(process: Process[Any], algorithm: Algorithm[Any], verifier: Verifier | None) -> None:
@@ -54,10 +54,11 @@ def check_text(process: Process[Any], algorithm: Algorithm[Any], verifier: Verif
         raise no_steps(process.engine, process.settings)
     hidden = (verifier.spec.wants if verifier is not None else frozenset()) - process.offers
     if hidden:
-        raise _unseen(hidden, f"the engine {process.engine.name!r}")
+        raise unseen(hidden, f"the engine {process.engine.name!r}")
 
 
-def _unseen(wants: Iterable[Feature], where: str) -> Incompatible:
+def unseen(wants: Iterable[Feature], where: str) -> Incompatible:
+    """The error for a verifier that looks at what `where` does not show."""
     return Incompatible(
         explain(
             f"This verifier looks at what {where} does not show.",

@@ -25,12 +25,15 @@ from typing import Any
 import numpy as np
 
 from outthink.core.algorithm import Algorithm
-from outthink.core.cost import ZERO, Cost
+from outthink.core.cost import ZERO, Cost, total_of
 from outthink.core.ledger import Allowance
 from outthink.core.process import Process, Revisable
+from outthink.core.solver import Search
 from outthink.core.task import Task
 from outthink.core.verifier import ScoreSpec
+from outthink.pipeline import AskingProcess, LayerBound, Pipeline, bounds, judged
 from outthink.recipes.build import Built
+from outthink.recipes.layers import inner_recipes
 from outthink.recipes.recipe import Recipe
 from outthink.search import (
     Adaptive,
@@ -63,6 +66,7 @@ class Most:
         member: the most that one member can cost from start to end, over the tasks. `judged`: the most that judging one can cost.
         bounds: column to the most that can be spent; inf where nothing bounds it.
         limited: the columns in which the budget is the tighter bound.
+        layers: what each layer of a pipeline asks for at most, for one task; empty for other methods.
     """
 
     moves: int | None
@@ -70,6 +74,7 @@ class Most:
     judged: Cost
     bounds: Mapping[str, float]
     limited: tuple[str, ...]
+    layers: tuple[LayerBound, ...] = ()
 
     @property
     def unbounded(self) -> tuple[str, ...]:
@@ -265,6 +270,7 @@ async def most(built: Built, tasks: Sequence[Task]) -> Most:
         judged=max((share.judged for share in shares), key=lambda cost: cost.tokens, default=ZERO),
         bounds=bounds,
         limited=tuple(name for name, limit in limits.items() if limit <= total[name]),
+        layers=next((share.layers for share in shares), ()),
     )
 
 
@@ -278,6 +284,7 @@ class _Share:
         least: the shortest reply worth asking for, in tokens.
         noted: whether members are told what a verifier said, so that nobody knows how much they read.
         whole: whether the method draws whole members. `resumed`: whether a member may take several calls to its end all the same.
+        columns: the whole bound by column, where it is no product of members; of pipelines, whose requests differ.
     """
 
     moves: int | None
@@ -287,9 +294,13 @@ class _Share:
     whole: bool
     resumed: bool = False
     noted: bool = False
+    columns: Mapping[str, float] | None = None
+    layers: tuple[LayerBound, ...] = ()
 
     def column(self, name: str) -> float:
         """The most that this task can add to a column; inf where it is not known."""
+        if self.columns is not None:
+            return self.columns[name]
         value = (self.member + self.judged).column(name)
         if self.moves is None or name == "seconds" or math.isnan(value):
             return math.inf
@@ -304,6 +315,8 @@ async def _share(built: Built, task: Task) -> _Share:
     search = built.solver
     process = search.process(task)
     search.check(process)
+    if isinstance(process, AskingProcess) and isinstance(search.algorithm, Pipeline):
+        return await _layers(built.recipe, search, search.algorithm, process)
     asked = await price(process)
     member = asked.asked
     spec = search.verifier.spec if search.verifier is not None else None
@@ -316,6 +329,23 @@ async def _share(built: Built, task: Task) -> _Share:
         member = _greater(member, await _rewritten(process, told_it, member))
     noted = told_it is not None and told_it.notes
     return _Share(bound, member, judged, asked.least, _draws_whole(search.algorithm), noted=noted)
+
+
+async def _layers(recipe: Recipe, search: Search, pipeline: Pipeline, process: AskingProcess) -> _Share:
+    """A pipeline's part: the requests of its layers, the searches inside it, and what its verifier judges."""
+    found, task = bounds(pipeline, process), process.task
+    one = search.verifier.most(task) if search.verifier is not None else ZERO
+    total = total_of([*(layer.cost for layer in found), one.times(judged(pipeline, process))])
+    columns = {name: total.column(name) for name in COLUMNS}
+    calls: int | None = sum(layer.most for layer in found)
+    for (_, inner), made in zip(inner_recipes(recipe), process.solvers, strict=True):
+        share = await _share(Built(inner, made.search, None), task)
+        limits = inner.budget.limits()
+        columns = {name: value + min(share.column(name), limits.get(name, math.inf)) for name, value in columns.items()}
+        calls = None if calls is None or share.moves is None else calls + share.moves
+    columns = {name: math.inf if math.isnan(value) else value for name, value in columns.items()}
+    dearest = max((layer.cost for layer in found), key=lambda cost: cost.tokens, default=ZERO)
+    return _Share(calls, dearest, one, 1, True, columns={**columns, "seconds": math.inf}, layers=tuple(found))
 
 
 def _draws_whole(algorithm: Algorithm[Any]) -> bool:
@@ -334,7 +364,12 @@ def _total(shares: Sequence[_Share]) -> dict[str, float]:
 
 
 def _resumed(share: _Share, tokens: float) -> _Share:
-    """The same where replies are shortened: a call that leaves its member unfinished has used the least that is worth asking for."""
+    """The same where replies are shortened: a call that leaves its member unfinished has used the least that is worth asking for.
+
+    A pipeline drops what is unfinished.
+    """
+    if share.columns is not None:
+        return share
     if share.moves is None or not share.whole:
         return replace(share, resumed=True)
     unfinished = int(min(tokens, share.moves * share.member.output_tokens) // share.least)

@@ -18,6 +18,7 @@ import msgspec
 from outthink.core.errors import RecipeError, explain, nearest
 from outthink.core.settings import Settings
 from outthink.recipes.decode import NOTHING, class_for, type_at
+from outthink.recipes.layers import LAYERS, PIPELINE
 from outthink.recipes.recipe import OPTIONAL, PLAIN, TABLES, Recipe, from_tables, settings_class
 from outthink.recipes.registry import KINDS
 
@@ -54,13 +55,13 @@ def override(recipe: Recipe, changes: Sequence[str | tuple[str, Any]], *, where:
 
 def _path(text: str) -> list[str]:
     path = text.strip().split(".")
-    if path[0] not in TABLES:
+    if path[0] not in (*TABLES, LAYERS):
         raise RecipeError(
             explain(
                 "A recipe has no such table.",
                 got=path[0],
-                expected="one of " + ", ".join(TABLES),
-                remedy=nearest(path[0], TABLES),
+                expected="one of " + ", ".join((*TABLES, LAYERS)),
+                remedy=nearest(path[0], (*TABLES, LAYERS)),
             )
         )
     if len(path) < 2 or not all(path):
@@ -82,6 +83,8 @@ def _annotation(tables: Mapping[str, Any], path: Sequence[str], where: str) -> A
         return str
     if path[0] in PLAIN:
         return type_at(PLAIN[path[0]], table, path[1:])
+    if path[0] == LAYERS:
+        return type_at(settings_class("algorithm", {"type": PIPELINE}, where), tables, path)
     for kind in KINDS:
         if kind == path[0] and "type" in table:
             return type_at(settings_class(kind, table, where), table, path[1:])
@@ -110,25 +113,33 @@ def _set(tables: dict[str, Any], path: Sequence[str], value: Any, where: str) ->
     if path[1:] == ["type"] and path[0] in OPTIONAL and value == NONE:
         tables.pop(path[0], None)
         return
-    at: dict[str, Any] = tables
+    if path == ["algorithm", "type"] and value != PIPELINE:
+        tables.pop(LAYERS, None)  # they are of the method that goes
+    at: Any = tables
     for i, piece in enumerate(path[:-1]):
-        inner = at.setdefault(piece, {})
-        if not isinstance(inner, dict):
+        at = _below(at, piece)
+        if not isinstance(at, dict) and not (isinstance(at, list) and i + 2 < len(path)):
             raise RecipeError(
                 explain(
                     f"{where}: `{'.'.join(path[: i + 1])}` has no settings of its own.",
-                    got=inner,
+                    got=at,
                     expected="a table",
                     remedy=f"Set {'.'.join(path[: i + 1])} itself.",
                 )
             )
-        at = inner
     if path[-1] == "type" and at.get("type") != value:
         at.clear()
         at["type"] = value
         at.update(_defaults(tables, path[:-1], where))
     else:
         at[path[-1]] = value
+
+
+def _below(at: Any, piece: str) -> Any:
+    """What stands at `piece` of a table, or at that place of a list; an empty table where a table has nothing there."""
+    if isinstance(at, list):
+        return at[int(piece)] if piece.isdigit() and int(piece) < len(at) else None
+    return at.setdefault(piece, {})
 
 
 def _defaults(tables: Mapping[str, Any], path: Sequence[str], where: str) -> dict[str, Any]:

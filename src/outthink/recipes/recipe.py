@@ -7,9 +7,9 @@
     type = "arithmetic"
 
 Seven tables: `engine`, `process`, `algorithm`, `verifier`, `answer`, `budget` and `tolerance`. All but the last two carry a `type`, the
-tag of a settings class that the registry knows; the other keys are that class's settings. Only `algorithm` must be given: the engine is
-"local" and the process "text" unless said otherwise; verifier, answer and limits are absent, and any survivor will do. `description` is for
-people and changes nothing.
+tag of a settings class that the registry knows; the other keys are that class's settings. Only `algorithm` must be given, or `[[layers]]`,
+which make a pipeline (`outthink.recipes.layers`): the engine is "local" and the process "text" unless said otherwise; verifier, answer and
+limits are absent, and any survivor will do. `description` is for people and changes nothing.
 
 Every error is a `RecipeError` that names the recipe, the place in it (`$.algorithm.n`), what was got, what was expected and what to do.
 """
@@ -29,6 +29,7 @@ from outthink.core.errors import RecipeError, SettingsError, explain, nearest
 from outthink.core.settings import Settings
 from outthink.core.tolerance import Tolerance
 from outthink.recipes.decode import decode
+from outthink.recipes.layers import LAYERS, PIPELINE, inner_recipes, joined, split
 from outthink.recipes.registry import BASES, KINDS, Kind, find, registry
 
 S = TypeVar("S", bound=Settings)
@@ -80,19 +81,21 @@ class Recipe:
             # Left out where nothing is asked of it, so that older digests stand.
             if part is not None and not (name == "tolerance" and part == Tolerance())
         }
+        plain = split(plain)
         return {"description": self.description, **plain} if self.description else plain
 
 
 def from_tables(tables: Mapping[str, Any], where: str) -> Recipe:
     """The recipe that these tables describe; `where` names it in messages. Raises `RecipeError`."""
+    tables = joined(tables, where)
     for name in tables:
         if name not in TABLES and name != "description":
             raise RecipeError(
                 explain(
                     f"{where} has an unknown table or key at `$.{name}`.",
                     got=name,
-                    expected="one of " + ", ".join(TABLES),
-                    remedy=nearest(name, TABLES),
+                    expected="one of " + ", ".join((*TABLES, LAYERS)),
+                    remedy=nearest(name, (*TABLES, LAYERS)),
                 )
             )
     if "algorithm" not in tables:
@@ -100,7 +103,7 @@ def from_tables(tables: Mapping[str, Any], where: str) -> Recipe:
             explain(
                 f"{where} says no method at `$.algorithm`.",
                 got="no table [algorithm]",
-                expected='[algorithm] with type = "..."',
+                expected='[algorithm] with type = "...", or [[layers]]',
                 remedy=f"Choose one of {', '.join(registry().tags('algorithm'))}.",
             )
         )
@@ -118,7 +121,9 @@ def from_tables(tables: Mapping[str, Any], where: str) -> Recipe:
     plain = {
         name: decode(_table(name, tables.get(name, {}), where), cls, f"$.{name}", where) for name, cls in PLAIN.items()
     }
-    return Recipe(description=description, **cast("dict[str, Any]", {**parts, **plain}))
+    recipe = Recipe(description=description, **cast("dict[str, Any]", {**parts, **plain}))
+    list(inner_recipes(recipe, where))  # those inside must be right as well
+    return recipe
 
 
 def settings_class(kind: Kind, table: Mapping[str, Any], where: str) -> type[Settings]:
@@ -133,6 +138,10 @@ def settings_class(kind: Kind, table: Mapping[str, Any], where: str) -> type[Set
             )
         )
     tag = table["type"]
+    if kind == "algorithm" and tag == PIPELINE:
+        from outthink.pipeline import Pipeline
+
+        return Pipeline
     try:
         return find(kind, tag if isinstance(tag, str) else repr(tag))
     except SettingsError as error:

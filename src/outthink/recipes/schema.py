@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from outthink.pipeline import Pipeline
+from outthink.recipes.layers import LAYERS, PIPELINE
 from outthink.recipes.recipe import DEFAULT, PLAIN
 from outthink.recipes.registry import KINDS, components
 
@@ -13,7 +15,7 @@ from outthink.recipes.registry import KINDS, components
 def json_schema() -> dict[str, Any]:
     """A JSON Schema document (2020-12) that accepts every recipe. Loads every component."""
     classes = {kind: list(components(kind).values()) for kind in KINDS}
-    wanted = [cls for found in classes.values() for cls in found] + list(PLAIN.values())
+    wanted = [cls for found in classes.values() for cls in found] + [*PLAIN.values(), Pipeline]
     references, definitions = msgspec.json.schema_components(
         wanted, schema_hook=_anything, ref_template="#/$defs/{name}"
     )
@@ -24,12 +26,14 @@ def json_schema() -> dict[str, Any]:
         tables[kind] = {"anyOf": [reference[cls] for cls in found]}
         if kind in DEFAULT:
             tables[kind]["default"] = dict(DEFAULT[kind])
+    tables["algorithm"]["anyOf"].append({"properties": {"type": {"const": PIPELINE}}, "required": ["type"]})
+    tables[LAYERS] = {"$ref": reference[Pipeline]["$ref"] + f"/properties/{LAYERS}"}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Outthink recipe",
         "type": "object",
         "properties": tables,
-        "required": ["algorithm"],
+        "anyOf": [{"required": ["algorithm"]}, {"required": [LAYERS]}],
         "additionalProperties": False,
         "$defs": msgspec.to_builtins(definitions),
     }

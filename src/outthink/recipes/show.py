@@ -8,6 +8,7 @@ from typing import Any
 
 from outthink.core.settings import Settings
 from outthink.recipes.describe import Described, describe, key_name, plain, summary
+from outthink.recipes.layers import LAYERS
 from outthink.recipes.recipe import TABLES, Recipe
 
 WIDTH = 100
@@ -30,6 +31,11 @@ def to_toml(recipe: Recipe, *, comments: bool = True, defaults: bool = True) -> 
         if comments:
             lines += _comment(summary(type(part)))
         lines += _settings(type(part), written[name], comments, defaults)
+    for layer, table in zip(getattr(recipe.algorithm, LAYERS, ()), written.get(LAYERS, ()), strict=True):
+        lines += ["", f"[[{LAYERS}]]"]
+        if comments:
+            lines += _comment(summary(type(layer)))
+        lines += _settings(type(layer), table, comments, defaults)
     return "\n".join(lines).strip() + "\n"
 
 
@@ -53,6 +59,8 @@ def _settings(cls: type[Settings], table: Mapping[str, Any], comments: bool, def
     if "type" in table:
         yield f"type = {plain(table['type'])}"
     for one in describe(cls):
+        if one.name == LAYERS and LAYERS not in table:
+            continue  # they stand in tables of their own
         value = table.get(one.name)
         if not defaults and plain(value) == one.default:
             continue

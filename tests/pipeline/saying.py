@@ -1,0 +1,66 @@
+"""Scripted models for pipelines: a function from what is asked to the whole reply, said as one token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from outthink.core import Budget, Equivalence, Result, Search, Session, Task, Verifier
+from outthink.core.component import EngineSettings
+from outthink.core.events import AnyEvent
+from outthink.engines.engine import Engine
+from outthink.engines.scripted import END, Behaviour, ScriptedEngine
+from outthink.engines.scripted_tokens import ASSISTANT, reply_of
+from outthink.pipeline import AskingProcess, Inner, Pipeline
+from outthink.testing import run_virtual
+from outthink.text.settings import Text
+
+QUESTION = Task(prompt="How much is 6 times 7?", id="q")
+
+
+def saying(reply: Callable[[str], str | Mapping[str, float]], **behaviour: Any) -> ScriptedEngine:
+    """An engine whose reply is a function of the prompt: one text, or texts with their probabilities."""
+
+    def next_token(text: str) -> Mapping[str, float]:
+        if ASSISTANT in text and reply_of(text):
+            return {END: 1.0}
+        said = reply(text)
+        return {said: 1.0} if isinstance(said, str) else said
+
+    return ScriptedEngine(next_token, behaviour=Behaviour(**{"cached": False, **behaviour}))
+
+
+def searching(
+    pipeline: Pipeline,
+    engine: Engine,
+    *,
+    others: Sequence[tuple[EngineSettings, Engine]] = (),
+    verifier: Verifier | None = None,
+    equivalence: Equivalence | None = None,
+    solvers: Sequence[Inner] = (),
+    settings: Text | None = None,
+    **changes: Any,
+) -> Search:
+    def make(task: Task) -> AskingProcess:
+        return AskingProcess(engine, task, settings or Text(), others=others, solvers=solvers)
+
+    return Search(make, pipeline, verifier, equivalence, **changes)
+
+
+def solved(
+    search: Search,
+    task: Task = QUESTION,
+    *,
+    budget: Budget | None = None,
+    seed: int = 0,
+    events: list[AnyEvent] | None = None,
+    **how: Any,
+) -> Result:
+    async def work() -> Result:
+        session = Session.open(seed=seed, budget=budget, sinks=[] if events is None else [events.append])
+        try:
+            return await search.solve(task, session, **how)
+        finally:
+            session.close()
+
+    return run_virtual(work())

@@ -1,0 +1,394 @@
+"""Pipelines on scripted models: what they answer, what they ask, and that they keep a search's promises."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from outthink.core import AllFailed, BelowQuorum, Budget, EngineError, Search, Stop, Task, Tolerance
+from outthink.core.events import AnyEvent, MemberFailed, StageEnded, Warned
+from outthink.core.process import Process
+from outthink.core.solver import Snapshot
+from outthink.core.task import Message
+from outthink.engines.scripted_behaviour import Call
+from outthink.engines.scripted_table import Rule, Scripted
+from outthink.pipeline import (
+    AskingProcess,
+    Critique,
+    Fuse,
+    Generate,
+    Inner,
+    Pipeline,
+    Rank,
+    RunTests,
+    Score,
+    SideBySide,
+    Solve,
+    Verify,
+    Vote,
+    WriteTests,
+    bounds,
+    calls,
+)
+from outthink.pipeline.rehearsing import StandIn, kind_of
+from outthink.recipes.build import WholeTexts
+from outthink.search import BestOfN
+from outthink.testing.verifiers import FunctionOfContent
+from outthink.text.process import TextProcess
+from outthink.text.settings import Text
+from tests.pipeline.saying import QUESTION, saying, searching, solved
+
+SHEET = Pipeline(
+    layers=(
+        SideBySide(stages=(Generate(),) * 10),
+        Critique(),
+        Rank(keep=5),
+        SideBySide(stages=(Fuse(),) * 6),
+        Verify(),
+        Fuse(),
+    )
+)
+LONG = Pipeline(
+    layers=(Generate(samples=4), Critique(), Rank(keep=3), Fuse(samples=2), WriteTests(), RunTests(keep=1)),
+)
+
+
+def shown(prompt: str) -> list[str]:
+    return re.findall(r"^\[\d+\] (.*)$", prompt, re.MULTILINE)
+
+
+def by_value(prompt: str) -> str:
+    """An oracle that orders numbers by their size."""
+    values = [int(text) for text in shown(prompt)]
+    order = sorted(range(len(values)), key=lambda i: -values[i])
+    return " > ".join(f"[{i + 1}]" for i in order)
+
+
+def models(values: tuple[int, ...]) -> tuple[tuple[Scripted, Any], ...]:
+    named = [Scripted(otherwise=str(value)) for value in values]
+    return tuple((one, one.open()) for one in named)
+
+
+@pytest.mark.parametrize("values", list(permutations((3, 1, 2))), ids=str)
+def test_an_oracle_ranker_finds_the_best_wherever_it_stands(values: tuple[int, ...]) -> None:
+    others = models(values)
+    first = SideBySide(stages=tuple(Generate(engine=named) for named, _ in others))
+    found = solved(searching(Pipeline(layers=(first, Rank(keep=1))), saying(by_value), others=others))
+    assert found.answer == "3"
+
+
+def test_a_ranker_that_likes_what_stands_first_does_not() -> None:
+    answers = set()
+    for values in permutations((3, 1, 2)):
+        others = models(values)
+        first = SideBySide(stages=tuple(Generate(engine=named) for named, _ in others))
+        pipeline = Pipeline(layers=(first, Rank(keep=1)))
+        answers.add(solved(searching(pipeline, saying(lambda _: "[1] > [2] > [3]"), others=others)).answer)
+    assert answers > {"3"}
+
+
+def test_calls_are_those_that_the_sheet_counts() -> None:
+    model = StandIn()
+    engine = saying(model)
+    assert calls(SHEET, AskingProcess(engine, QUESTION)) == 10 + 1 + 1 + 6 + 12 + 1 == 31
+    events: list[AnyEvent] = []
+    found = solved(searching(SHEET, engine), events=events)
+    assert model.asked.total() == len(engine.requests) == found.cost.calls == 31
+    assert [e.calls for e in events if isinstance(e, StageEnded)] == [10, 1, 1, 6, 12, 1]
+    assert {role: cost.calls for role, cost in found.by_role.items()} == {"generate": 10, "verify": 14, "refine": 7}
+    assert found.cost == engine.counters()
+
+
+@pytest.mark.parametrize("pipeline", [SHEET, LONG], ids=["sheet", "long"])
+@pytest.mark.parametrize("readable", [True, False])
+def test_no_run_costs_more_than_its_bound(pipeline: Pipeline, readable: bool) -> None:
+    """Replies of single characters, so that a text read again has as many tokens as it was written in."""
+    counting = StandIn()
+
+    def next_token(text: str) -> Mapping[str, float]:
+        from outthink.engines.scripted import END
+        from outthink.engines.scripted_tokens import reply_of
+
+        said = reply_of(text)
+        whole = counting(text.removesuffix(said) if said else text) if readable else "no form at all"
+        reply = whole if isinstance(whole, str) else "forty-two or three"
+        return {reply[len(said)] if len(said) < len(reply) else END: 1.0}
+
+    from outthink.engines.scripted import Behaviour, ScriptedEngine
+
+    engine = ScriptedEngine(next_token, behaviour=Behaviour(cached=False))
+    settings = Text(max_tokens=20)
+    process = AskingProcess(engine, QUESTION, settings)
+    most = [layer.cost for layer in bounds(pipeline, process)]
+    found = solved(searching(pipeline, engine, settings=settings))
+    for column in ("calls", "input_tokens", "output_tokens"):
+        assert found.cost.column(column) <= sum(cost.column(column) for cost in most), column
+    if not readable:
+        assert found.degraded
+
+
+def test_each_stage_is_written_down_with_who_came_and_who_left() -> None:
+    events: list[AnyEvent] = []
+    solved(searching(LONG, saying(StandIn())), events=events)
+    stages = [e for e in events if isinstance(e, StageEnded)]
+    assert [(e.layer, e.stage, e.came, len(e.nodes)) for e in stages] == [
+        (1, "generate", 0, 4),
+        (2, "critique", 4, 4),
+        (3, "rank", 4, 3),
+        (4, "fuse", 3, 2),
+        (5, "write-tests", 2, 2),
+        (6, "run-tests", 2, 1),
+    ]
+    assert not [e for e in events if isinstance(e, Warned)]
+
+
+def test_candidates_stand_in_declared_order_not_in_the_order_of_replies() -> None:
+    slow, quick = Scripted(otherwise="slow"), Scripted(otherwise="quick")
+    late = saying(lambda _: "slow", call_seconds=0.05)
+    first = SideBySide(stages=(Generate(engine=slow, samples=2), Generate(engine=quick)))
+    found = solved(
+        searching(Pipeline(layers=(first,)), saying(StandIn()), others=((slow, late), (quick, quick.open())))
+    )
+    assert [c.content for c in found.candidates] == ["slow", "slow", "quick"]
+    assert found.answer == "slow"
+    assert late.most_in_flight == 2
+
+
+def test_the_same_seed_gives_the_same_answer_and_any_random_choice() -> None:
+    pipeline = Pipeline(layers=(Generate(samples=6),), choose="random")
+    engine = saying(lambda _: {str(i): 1 / 8 for i in range(8)})
+    once, again = (solved(searching(pipeline, engine), seed=3) for _ in range(2))
+    assert once.chosen == again.chosen
+    assert [c.content for c in once.candidates] == [c.content for c in again.candidates]
+    assert len({solved(searching(pipeline, engine), seed=seed).chosen for seed in range(20)}) > 2
+    whole = solved(searching(LONG, saying(StandIn())), seed=5)
+    parts = solved(searching(LONG, saying(StandIn()), max_batch=1), seed=5)
+    assert [c.content for c in whole.candidates] == [c.content for c in parts.candidates]
+
+
+# -- failures ----------------------------------------------------------------------------------------------------------
+
+
+def failing(*kinds: str, first: int = 1000) -> Any:
+    """Requests of these stages fail; the first so many of each."""
+    seen = dict.fromkeys(kinds, 0)
+
+    def fails(call: Call) -> EngineError | None:
+        text = str(call.request.prompt)
+        kind = kind_of(text)
+        if kind in seen and seen[kind] < first:
+            seen[kind] += 1
+            return EngineError("The backend is out of order.", status=500)
+        return None
+
+    return fails
+
+
+def test_a_failed_member_leaves_the_others() -> None:
+    events: list[AnyEvent] = []
+    found = solved(searching(LONG, saying(StandIn(), fails=failing("generate", first=1))), events=events)
+    assert found.answer == "It is 42."
+    assert next(e for e in events if isinstance(e, StageEnded)).nodes.__len__() == 3
+    assert [e.status for e in events if isinstance(e, MemberFailed)] == [500]
+    assert "1 of 4 candidates of layer 1 were lost" in found.degraded
+
+
+@pytest.mark.parametrize("kind", ["rank", "critique", "fuse", "justify", "verdict", "write-tests", "run-tests"])
+def test_a_stage_that_fails_leaves_what_there_was(kind: str) -> None:
+    pipeline = Pipeline(
+        layers=(Generate(samples=2), Critique(), Rank(keep=0), Verify(), WriteTests(), RunTests(), Critique(), Fuse())
+    )
+    found = solved(searching(pipeline, saying(StandIn(), fails=failing(kind))))
+    assert found.answer is not None
+    assert found.degraded
+    assert all(failure.status == 500 for failure in found.failures)
+
+
+def test_when_all_fail_the_causes_are_told() -> None:
+    with pytest.raises(AllFailed, match="out of order"):
+        solved(searching(LONG, saying(StandIn(), fails=failing("generate"))))
+
+
+def test_a_quorum_holds() -> None:
+    search = searching(LONG, saying(StandIn(), fails=failing("generate", first=2)), tolerance=Tolerance(quorum=0.95))
+    with pytest.raises(BelowQuorum, match="moves of members"):
+        solved(search)
+
+
+def test_an_order_that_cannot_be_read_leaves_the_order_and_is_told() -> None:
+    pipeline = Pipeline(layers=(Generate(samples=3), Rank(keep=0, retries=2)))
+    model = StandIn()
+    engine = saying(lambda prompt: "I cannot say." if kind_of(prompt) == "rank" else model(prompt))
+    found = solved(searching(pipeline, engine))
+    assert [c.id for c in found.candidates] == sorted(c.id for c in found.candidates)
+    assert any("orders could not be read" in said for said in found.degraded)
+    assert found.by_role["verify"].calls == 3
+
+
+def test_verified_ones_stay_and_where_nobody_is_all_do() -> None:
+    def judged(right: str) -> Any:
+        def reply(prompt: str) -> str | Mapping[str, float]:
+            if kind_of(prompt) == "verdict":
+                return "[Correct]" if f"Answer:\n{right}" in prompt else "[Correct] or [Incorrect]"
+            return {"42": 0.5, "43": 0.5} if kind_of(prompt) == "generate" else "Looks so."
+
+        return reply
+
+    pipeline = Pipeline(layers=(Generate(samples=8), Verify(retries=0)))
+    some = solved(searching(pipeline, saying(judged("42"))))
+    assert {c.content for c in some.candidates} == {"42"}
+    assert set(some.scores) == {1.0}
+    nobody = solved(searching(pipeline, saying(judged("44"))))
+    assert len(nobody.candidates) == 8
+    assert any("nobody was verified" in said for said in nobody.degraded)
+
+
+def test_tests_sort_by_what_is_passed_and_equals_keep_their_order() -> None:
+    def reply(prompt: str) -> str | Mapping[str, float]:
+        if kind_of(prompt) != "run-tests":
+            return StandIn()(prompt) if kind_of(prompt) != "generate" else {"a": 0.4, "b": 0.4, "c": 0.2}
+        passed = {"a": 1, "b": 2, "c": 0}[re.findall(r"Answer:\n(\w)", prompt)[0]]
+        return "\n".join(f"[{k}] {'Passed' if k <= passed else 'Failed'}" for k in (1, 2))
+
+    everyone = solved(
+        searching(Pipeline(layers=(Generate(samples=9), WriteTests(number=2), RunTests())), saying(reply))
+    )
+    assert list(everyone.scores) == sorted(everyone.scores, key=lambda s: -(s or 0.0))
+    for letter in "abc":
+        nodes = [c.id for c in everyone.candidates if c.content == letter]
+        assert nodes == sorted(nodes)
+    passers = solved(
+        searching(Pipeline(layers=(Generate(samples=9), WriteTests(number=2), RunTests(only="passers"))), saying(reply))
+    )
+    assert {c.content for c in passers.candidates} == {"b"}
+
+
+def test_shown_tests_stand_with_the_question_and_nowhere_else() -> None:
+    model = saying(StandIn())
+    pipeline = Pipeline(layers=(WriteTests(number=1, show=True), Generate(), RunTests(), Fuse()), rules="open")
+    solved(searching(pipeline, model))
+    prompts = [model._text(model._prompt(request)) for request in model.requests]
+    told = ["passes all of these tests" in prompt for prompt in prompts]
+    assert told == [False, True, False, True]
+    assert all(QUESTION.question in prompt for prompt in prompts)
+
+
+# -- budgets, time, resuming ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("limit", range(1, 15))
+def test_no_budget_is_passed_and_the_best_so_far_comes_back(limit: int) -> None:
+    engine = saying(StandIn())
+    found = solved(searching(LONG, engine), budget=Budget(calls=limit))
+    assert found.cost.calls <= limit
+    assert found.overshoot == {}
+    whole = 4 + 1 + 1 + 2 + 1 + 2
+    assert (found.stop is Stop.DONE) == (limit >= whole)
+    assert found.answer is not None
+
+
+def test_a_budget_of_tokens_ends_it_as_well() -> None:
+    for tokens in (1, 40, 600, 1500, 3000):
+        found = solved(searching(LONG, saying(StandIn())), budget=Budget(tokens=tokens))
+        assert found.cost.tokens <= tokens
+        assert found.stop is Stop.BUDGET or found.answer == "It is 42."
+
+
+def snapshots(search: Search, **how: Any) -> tuple[Any, list[bytes]]:
+    taken: list[bytes] = []
+
+    def keep(snapshot: Snapshot) -> None:
+        taken.append(snapshot.dump())
+
+    return solved(search, on_step=keep, **how), taken
+
+
+def test_it_resumes_after_any_layer_with_the_same_result() -> None:
+    whole, taken = snapshots(searching(SHEET, saying(StandIn())), seed=7)
+    assert len(taken) == 6
+    for data in taken:
+        again = solved(searching(SHEET, saying(StandIn())), seed=7, resume=data)
+        assert [c.content for c in again.candidates] == [c.content for c in whole.candidates]
+        assert again.by_role == whole.by_role
+        assert again.cost == whole.cost
+
+
+def test_time_ends_it_with_the_last_complete_layer() -> None:
+    found = solved(
+        searching(Pipeline(layers=(Generate(samples=2), Rank(), Fuse())), saying(StandIn(), call_seconds=0.2)),
+        budget=Budget(seconds=0.3),
+    )
+    assert found.stop is Stop.BUDGET
+    assert found.limit == "seconds"
+    assert found.answer in ("42", "43")
+
+
+# -- choosing without asking, and searches inside ---------------------------------------------------------------------
+
+
+def test_a_vote_takes_the_first_of_those_with_the_answer_of_most() -> None:
+    engine = saying(lambda _: {"42": 0.8, "43": 0.2})
+    pipeline = Pipeline(layers=(Generate(samples=25), Vote()))
+    found = solved(searching(pipeline, engine, equivalence=WholeTexts()), seed=2)
+    drawn = solved(searching(Pipeline(layers=(Generate(samples=25),)), engine), seed=2)
+    forty_two = [c.id for c in drawn.candidates if c.content == "42"]
+    assert found.answer == "42"
+    assert found.candidates[0].id == forty_two[0]
+    assert found.agreement == len(forty_two) / 25
+    # Without an answer nobody votes, and that is told.
+    silent = solved(searching(pipeline, engine), seed=2)
+    assert len(silent.candidates) == 25
+    assert any("nobody has an answer" in said for said in silent.degraded)
+
+
+def test_an_exact_verifier_may_sort() -> None:
+    verifier = FunctionOfContent(lambda text: float(text == "43"))
+    pipeline = Pipeline(layers=(Generate(samples=8), Score(keep=1, least=0.5)))
+    found = solved(searching(pipeline, saying(StandIn()), verifier=verifier))
+    assert found.answer == "43"
+    assert found.cost.verifier_calls == 8
+
+
+def test_a_search_may_be_a_stage() -> None:
+    engine = saying(lambda prompt: StandIn()(prompt))
+    verifier = FunctionOfContent(lambda text: float(text == "43"))
+
+    def make(task: Task) -> Process[Any]:
+        return TextProcess(engine, task)
+
+    inner = Inner(Search(make, BestOfN(n=6), verifier), Budget(calls=5))
+    layer = SideBySide(stages=(Generate(), Solve(recipe="best-of-n"), Solve(recipe="best-of-n", take="all")))
+    found = solved(searching(Pipeline(layers=(layer,)), engine, solvers=(inner, inner)), budget=Budget(calls=40))
+    assert found.candidates[1].content == "43"
+    assert len(found.candidates) == 1 + 1 + 5
+    assert found.cost.calls == 1 + 5 + 5
+    assert found.by_role["generate"].calls == 11
+
+
+def test_earlier_turns_are_told_to_every_stage() -> None:
+    task = Task(
+        prompt=(
+            Message("system", "Be brief."),
+            Message("user", "Hello"),
+            Message("assistant", "Hi"),
+            Message("user", "6*7?"),
+        )
+    )
+    engine = saying(StandIn())
+    solved(searching(Pipeline(layers=(Generate(samples=2), Rank())), engine), task)
+    prompt = engine._text(engine._prompt(engine.requests[-1]))
+    assert "Hello" in prompt
+    assert "6*7?" in prompt
+    assert "Be brief." not in prompt
+
+
+def test_rules_of_a_scripted_table_are_settings_of_a_stage() -> None:
+    table = Scripted(rules=(Rule(pattern="6 times 7", replies=("42",)),))
+    found = solved(
+        searching(Pipeline(layers=(Generate(engine=table),)), saying(StandIn()), others=((table, table.open()),))
+    )
+    assert found.answer == "42"
