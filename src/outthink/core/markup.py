@@ -5,6 +5,8 @@ from __future__ import annotations
 from html import escape
 
 Value = str | int | float | None
+VOID = frozenset({"br", "col", "hr", "img", "input", "link", "meta"})
+"""Elements that have no end."""
 
 
 class Markup(str):
@@ -19,6 +21,8 @@ def tag(element: str, *children: str, **attributes: Value) -> Markup:
     An attribute that is None is left out; `class_` is written `class`, other underscores become hyphens; numbers are rounded to 2 places.
     """
     written = "".join(f' {_name(name)}="{_value(value)}"' for name, value in attributes.items() if value is not None)
+    if element in VOID:
+        return Markup(f"<{element}{written}>")
     return Markup(f"<{element}{written}>{join(*children)}</{element}>")
 
 

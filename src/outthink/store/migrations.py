@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from outthink.core.errors import explain
 from outthink.store.errors import StoreError
 from outthink.store.service import SERVICE
-from outthink.store.tables import METADATA
+from outthink.store.tables import LIST_INDEXES, METADATA
 
 Migration = Callable[[sa.Connection], None]
 
@@ -32,7 +32,13 @@ def second(connection: sa.Connection) -> None:
     SERVICE.create_all(connection)
 
 
-MIGRATIONS: tuple[Migration, ...] = (first, second)
+def third(connection: sa.Connection) -> None:
+    """Version 3: indexes for filtered lists; a store that is made now has them from the first step."""
+    for index in LIST_INDEXES:
+        index.create(connection, checkfirst=True)
+
+
+MIGRATIONS: tuple[Migration, ...] = (first, second, third)
 
 
 def migrate(connection: sa.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> int:

@@ -35,7 +35,7 @@ def list_runs(
     if limit is not None and status not in ("running", "killed"):
         wanted = wanted.limit(limit)
     gone: dict[tuple[str, str], bool] = {}
-    lines = [_line(row, gone) for row in connection.execute(wanted).mappings()]
+    lines = [line_of(row, gone) for row in connection.execute(wanted).mappings()]
     if status is not None:
         lines = [line for line in lines if line.status == status]
     return lines[:limit]
@@ -52,7 +52,7 @@ def find_run(connection: sa.Connection, name: str) -> RunLine:
         begins = latest.where(runs.c.id.startswith(name, autoescape=True)).limit(2)
         rows = rows or connection.execute(begins).mappings().all()
     if len(rows) == 1:
-        return _line(rows[0], {})
+        return line_of(rows[0], {})
     if rows:
         remedy = "Write more of its name: " + ", ".join(row["id"] for row in rows) + ", ..."
         raise NoSuchRun(explain("Several stored runs begin so.", got=name, expected="the name of one", remedy=remedy))
@@ -108,14 +108,17 @@ def read_events(connection: sa.Connection, number: int, *, first: int = 0) -> li
     return found
 
 
-def read_candidates(connection: sa.Connection, number: int) -> dict[int, Candidate]:
-    """What was seen at each node of the run itself."""
-    rows = connection.execute(
+def read_candidates(
+    connection: sa.Connection, number: int, *, name: str = "", first: int = 0, last: int | None = None
+) -> dict[int, Candidate]:
+    """What was seen at each node, from `first` to `last`, of the run itself, or of the run of this name inside it."""
+    wanted = (
         sa.select(candidates, contents.c.form, contents.c.body)
         .join(contents, contents.c.hash == candidates.c.content)
-        .where(candidates.c.run == number, candidates.c.name == "")
+        .where(candidates.c.run == number, candidates.c.name == name, candidates.c.node >= first)
         .order_by(candidates.c.node)
     )
+    rows = connection.execute(wanted if last is None else wanted.where(candidates.c.node <= last))
     return {
         row.node: Candidate(
             id=row.node,
@@ -152,7 +155,8 @@ def last_checkpoint(connection: sa.Connection, number: int) -> Resumption | None
     return None
 
 
-def _line(row: Any, gone: dict[tuple[str, str], bool]) -> RunLine:
+def line_of(row: Any, gone: dict[tuple[str, str], bool]) -> RunLine:
+    """A row of the table of runs. `gone` remembers which processes are gone, so that each is looked for once."""
     values = dict(row)
     owner = (values.pop("host"), values.pop("process"))
     if values["status"] == "running":

@@ -49,6 +49,12 @@ runs = sa.Table(
 )
 """One row a run. `question` and `answer` are their first 200 characters, for lists."""
 
+LIST_INDEXES = tuple(
+    sa.Index(f"runs_by_{column.name}", column, runs.c.number)
+    for column in (runs.c.status, runs.c.method, runs.c.engine)
+)
+"""For lists that are filtered and read a page at a time."""
+
 details = sa.Table(
     "run_details",
     METADATA,
