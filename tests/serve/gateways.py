@@ -1,4 +1,4 @@
-"""Gateways on real sockets, and the scripts that their models speak."""
+"""Gateways on real sockets and in this process, and the scripts that their models speak."""
 
 from __future__ import annotations
 
@@ -12,11 +12,32 @@ import httpx
 import openai
 
 from outthink.engines.engine import Engine
+from outthink.engines.openai.abilities import Abilities
 from outthink.engines.scripted import END, Behaviour, ScriptedEngine
 from outthink.engines.scripted_tokens import reply_of
 from outthink.serve import Configuration, Gateway, bound, server_of
-from outthink.serve.keys import KeyFile
 
+FULL = Abilities(
+    system="yes",
+    seeds="yes",
+    log_probs="yes",
+    log_prob_law="raw",
+    most_log_probs=20,
+    stop="yes",
+    tells_stop="yes",
+    usage="yes",
+    stream="yes",
+    stream_usage="yes",
+    limits="yes",
+    completion="yes",
+    prefix="trailing",
+    prefix_echo=False,
+)
+"""What the scripted server can do, stated so that no test has to find out."""
+STEPS: dict[str, dict[str, Any]] = {
+    "steps": {"algorithm": {"type": "particle-filter", "n": 2}, "verifier": {"type": "confidence"}}
+}
+"""A recipe that goes step by step."""
 Script = Callable[[str], Mapping[str, float]]
 
 
@@ -40,10 +61,11 @@ async def running(
     live: Mapping[str, Engine] | None = None,
     configuration: Configuration | None = None,
     *,
-    keys: KeyFile | None = None,
     api_key: str = "none",
+    **parts: Any,
 ) -> AsyncIterator[Running]:
-    gateway = Gateway(configuration, live=live, keys=keys)
+    """A gateway on a port that the system chooses; `parts` are those of `Gateway`."""
+    gateway = Gateway(configuration, live=live, **parts)
     listening = bound("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     server = server_of(gateway)
@@ -61,6 +83,14 @@ async def running(
         await task
 
 
+@asynccontextmanager
+async def inside(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
+    """A client that speaks to the gateway's application without a socket; engines are live, so nothing has to open."""
+    transport = httpx.ASGITransport(app=gateway.application())
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        yield client
+
+
 def scripted(script: Script, **behaviour: Any) -> ScriptedEngine:
     """A scripted engine in this process."""
     return ScriptedEngine(script, behaviour=Behaviour(**behaviour))
@@ -68,10 +98,10 @@ def scripted(script: Script, **behaviour: Any) -> ScriptedEngine:
 
 def saying(*replies: str) -> Script:
     """A script of whole replies, equally likely, character by character."""
+    return lambda text: spelling(reply_of(text), *replies)
 
-    def script(text: str) -> Mapping[str, float]:
-        said = reply_of(text)
-        nexts = [r[len(said)] if len(r) > len(said) else END for r in replies if r.startswith(said)]
-        return {c: nexts.count(c) / len(nexts) for c in nexts} if nexts else {END: 1.0}
 
-    return script
+def spelling(said: str, *replies: str) -> Mapping[str, float]:
+    """The next character of the replies that begin with what was said, equally likely; the end when there is none left."""
+    nexts = [reply[len(said)] if len(reply) > len(said) else END for reply in replies if reply.startswith(said)]
+    return {c: nexts.count(c) / len(nexts) for c in nexts} if nexts else {END: 1.0}

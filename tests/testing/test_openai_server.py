@@ -132,6 +132,31 @@ async def test_faults(client: httpx.AsyncClient) -> None:
             await client.post(server.base_url + "/chat/completions", json=HELLO, timeout=0.1)
 
 
+async def test_a_request_that_arrives_before_the_last_reply_has_ended_is_answered() -> None:
+    """A client may send its next request while the server is still at the end of a reply; it read such a request and lost it once."""
+    async with OpenAIServer(personality=Personality(first_seconds=0.05)) as server:
+        host, port = server.base_url.removeprefix("http://").removesuffix("/v1").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        body = json.dumps(HELLO).encode()
+        request = (
+            b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: " + str(len(body)).encode() + b"\r\n\r\n" + body
+        )
+        writer.write(request)
+        async with asyncio.timeout(10):
+            while not server.counters.in_flight:
+                await asyncio.sleep(0.001)
+            writer.write(request)  # whole, while the first is being answered
+            writer.write(request[:9])  # and the beginning of a third
+            while server.counters.calls < 2 or server.counters.in_flight:
+                await asyncio.sleep(0.001)
+            writer.write(request[9:])
+            said = b""
+            while said.count(b"HTTP/1.1 200 OK") < 3:
+                said += await reader.read(1 << 16)
+        writer.close()
+        assert server.counters.calls == 3
+
+
 async def test_what_is_not_there(client: httpx.AsyncClient) -> None:
     async with OpenAIServer(personality=Personality(key="k")) as server:
         assert (await client.get(server.base_url + "/models")).status_code == 401

@@ -12,7 +12,7 @@ import binascii
 from starlette.requests import HTTPConnection
 
 from outthink.serve.keys import Key, KeyFile
-from outthink.serve.names import local_names
+from outthink.serve.names import LOCAL
 from outthink.serve.refusal import Refusal
 
 
@@ -25,7 +25,7 @@ class Access:
     def holder(self, request: HTTPConnection, *, admin: bool = False) -> Key | None:
         """Whose request it is; None where nobody is asked. Raises `Refusal` for those who may not."""
         if self.keys is None:
-            if _host(request) not in local_names():
+            if not _is_local(request):
                 # A page in the user's browser may reach this address under a name of its own.
                 raise Refusal(403, "This server answers to the names of its own machine only.", code="wrong_host")
             return None
@@ -44,11 +44,11 @@ class Access:
         return found
 
 
-def _host(request: HTTPConnection) -> str | None:
-    try:
-        return request.url.hostname
-    except ValueError:
-        return None
+def _is_local(request: HTTPConnection) -> bool:
+    """Whether the request calls the server by a name of this machine; read strictly, as the header stands."""
+    host = request.headers.get("host", "").lower()
+    name, port, number = host.rpartition(":")
+    return host in LOCAL or (name in LOCAL and port == ":" and number.isascii() and number.isdigit())
 
 
 def _secret(header: str, *, basic: bool) -> str:

@@ -95,7 +95,8 @@ class Book:
             connection.execute(count.values(requests=spent.c.requests + 1))
             return Entered(request)
 
-        return _granted(await self.store.write(work))
+        found: Found = _granted(await self.store.write(work))
+        return found
 
     async def reserve(self, request: str, holder: str, quota: Quota, *, tokens: int, money: float) -> None:
         """Set aside the most that a search can cost. Raises `Refusal` when the quota has not so much left now."""
@@ -156,6 +157,23 @@ class Book:
             connection.execute(served.delete().where(~at_work, served.c.lease < now - KEPT_SECONDS))
 
         await self.store.write(work)
+
+    def used(self, holder: str, now: float) -> dict[str, float]:
+        """What a holder has used of each limit of a `Quota`, by its name, with what is set aside."""
+
+        def look(connection: sa.Connection) -> dict[str, float]:
+            recent = sa.select(served).where(served.c.holder == holder, served.c.lease > now - MINUTE)
+            rows = connection.execute(recent).all()
+            today = sa.select(spent.c.money).where(spent.c.holder == holder, spent.c.day == int(now // DAY))
+            at_work = [row for row in rows if row.status == "working" and row.lease >= now]
+            return {
+                "requests_per_minute": float(sum(row.began > now - MINUTE for row in rows)),
+                "tokens_per_minute": float(sum(row.tokens for row in rows)),
+                "searches": float(len(at_work)),
+                "money_per_day": (connection.execute(today).scalar() or 0.0) + sum(row.money for row in at_work),
+            }
+
+        return self.store.read(look)
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
@@ -245,7 +263,9 @@ def _too_dear(
         if sum(row.tokens for row in recent) + tokens > quota.tokens_per_minute:
             return _out_of_tokens(recent, quota.tokens_per_minute, now)
     if quota.money_per_day is not None:
-        aside = sa.select(sa.func.coalesce(sa.func.sum(served.c.money), 0.0)).where(others, served.c.status == "working")
+        aside = sa.select(sa.func.coalesce(sa.func.sum(served.c.money), 0.0)).where(
+            others, served.c.status == "working"
+        )
         if money_today + connection.execute(aside).scalar_one() + money > quota.money_per_day:
             return _out_of_money(quota.money_per_day, now)
     return None

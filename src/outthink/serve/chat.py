@@ -147,10 +147,11 @@ class Chat(Interface):
         head, ask = _head(reply, "chat.completion.chunk"), reply.ask
         running: dict[str, Any] = {"usage": None} if ask.include_usage else {}
 
-        def chunk(index: int, delta: Mapping[str, Any], finish: str | None = None, **extra: Any) -> bytes:
-            choice = {"index": index, "delta": delta, "finish_reason": finish, **extra}
+        def chunk(index: int, delta: Mapping[str, Any], **extra: Any) -> bytes:
+            choice = {"index": index, "delta": delta, "finish_reason": None, **extra}
             return event({**head, "choices": [choice], **running})
 
+        last = len(reply.outcome.answers) - 1
         for index, answer in enumerate(reply.outcome.answers):
             yield chunk(index, {"role": "assistant", "content": "", "refusal": None})
             for text, start, end in pieces(answer):
@@ -161,10 +162,11 @@ class Chat(Interface):
             if answer.tool_calls:
                 calls = [{"index": k, **one} for k, one in enumerate(_calls(answer.tool_calls))]
                 yield chunk(index, {"tool_calls": calls})
-            yield chunk(index, {}, answer.finish)
-        last = {**head, "choices": [], "outthink": account(reply.outcome, ask.model)}
+            found = {"outthink": account(reply.outcome, ask.model)} if index == last else {}
+            choice = {"index": index, "delta": {}, "finish_reason": answer.finish}
+            yield event({**head, "choices": [choice], **running, **found})
         if ask.include_usage:
-            yield event({**last, "usage": usage(reply.outcome.result)})
+            yield event({**head, "choices": [], "usage": usage(reply.outcome.result)})
         yield b"data: [DONE]\n\n"
 
 

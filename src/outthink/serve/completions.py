@@ -97,6 +97,7 @@ class Completions(Interface):
     def events(self, reply: Reply) -> Iterator[bytes]:
         head, ask = _head(reply), reply.ask
         running: dict[str, Any] = {"usage": None} if ask.include_usage else {}
+        last = len(reply.outcome.answers) - 1
         for index, answer in enumerate(reply.outcome.answers):
             at = 0
             for text, start, end in pieces(answer):
@@ -104,11 +105,11 @@ class Completions(Interface):
                 choice = {"index": index, "text": text, "finish_reason": None, "logprobs": shown}
                 yield event({**head, "choices": [choice], **running})
                 at += len(text)
-            last = {"index": index, "text": "", "finish_reason": answer.finish, "logprobs": None}
-            yield event({**head, "choices": [last], **running})
+            ended = {"index": index, "text": "", "finish_reason": answer.finish, "logprobs": None}
+            found = {"outthink": account(reply.outcome, ask.model)} if index == last else {}
+            yield event({**head, "choices": [ended], **running, **found})
         if ask.include_usage:
-            found = account(reply.outcome, ask.model)
-            yield event({**head, "choices": [], "usage": usage(reply.outcome.result), "outthink": found})
+            yield event({**head, "choices": [], "usage": usage(reply.outcome.result)})
         yield b"data: [DONE]\n\n"
 
 

@@ -60,6 +60,7 @@ class Limits(Settings):
         wait_seconds: the longest wait before a 429. retry_seconds: what it then asks the client to wait.
         body_bytes, body_seconds: the largest body, and the longest that a client may take to send it.
         keep_alive_seconds: after so much silence a stream carries a comment.
+        leave_seconds: how long a search whose client has left may take to take its requests back, before it is dropped as it is.
     """
 
     in_flight: Positive = 8
@@ -69,6 +70,7 @@ class Limits(Settings):
     body_bytes: Positive = 2_000_000
     body_seconds: PositiveFloat = 20.0
     keep_alive_seconds: PositiveFloat = 10.0
+    leave_seconds: PositiveFloat = 5.0
 
 
 class Configuration(Settings):

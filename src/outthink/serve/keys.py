@@ -107,7 +107,9 @@ class KeyFile:
                 )
             )
         secret = OPENING + secrets.token_urlsafe(32)
-        key = Key(secrets.token_hex(4), name, digest(secret), secret[: len(OPENING) + 4], time.time(), quota or Quota(), admin)
+        key = Key(
+            secrets.token_hex(4), name, digest(secret), secret[: len(OPENING) + 4], time.time(), quota or Quota(), admin
+        )
         self._write((*keys, key))
         return MadeKey(key, secret)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from outthink.core.result import Result
+from outthink.core.ledger import Bill
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
@@ -32,10 +32,12 @@ class Metrics:
             registry=self._registry,
         )
         self._tokens = Counter(
-            "outthink_tokens", "Tokens of searches, by role and kind.", ("model", "role", "kind"), registry=self._registry
+            "outthink_tokens",
+            "Tokens of searches, by role and kind.",
+            ("model", "role", "kind"),
+            registry=self._registry,
         )
         self._calls = Counter("outthink_calls", "Requests to models.", ("model", "role"), registry=self._registry)
-        self._stops = Counter("outthink_searches", "Searches by why they ended.", ("model", "stop"), registry=self._registry)
         for name, said, value in (
             ("outthink_searches_at_work", "Searches at work.", at_work),
             ("outthink_requests_waiting", "Requests that wait for a place.", waiting),
@@ -48,10 +50,9 @@ class Metrics:
         self._requests.labels(path, model, str(status)).inc()
         self._seconds.labels(path).observe(seconds)
 
-    def searched(self, model: str, result: Result) -> None:
-        """A search is over, with what it used."""
-        self._stops.labels(model, result.stop.value).inc()
-        for role, cost in result.by_role.items():
+    def spent(self, model: str, bill: Bill) -> None:
+        """A search is over, and this is what it used."""
+        for role, cost in bill.by_role.items():
             self._tokens.labels(model, role, "input").inc(cost.input_tokens - cost.cached_input_tokens)
             self._tokens.labels(model, role, "cached_input").inc(cost.cached_input_tokens)
             self._tokens.labels(model, role, "output").inc(cost.output_tokens)

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 
-LOCAL = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
-
-
-def local_names() -> frozenset[str]:
-    """Names by which a client on this machine calls a server on loopback."""
-    return LOCAL
+LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
+"""How a client on this machine names a server on loopback, in the header Host."""
 
 
 def is_loopback(host: str) -> bool:

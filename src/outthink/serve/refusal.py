@@ -26,7 +26,12 @@ from outthink.core.errors import (
 
 NO_RETRY: Mapping[str, str] = {"x-should-retry": "false"}
 """Tells OpenAI's clients not to pay for the same search again."""
-_ADDRESS = re.compile(r"https?://\S+")
+_ADDRESS = re.compile(
+    r"https?://\S+"  # a whole address
+    r"|\[[0-9a-fA-F:]+\](?::\d+)?|\b\d{1,3}(?:\.\d{1,3}){3}\b(?::\d+)?"  # numbers of a machine
+    r"|\b[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*:\d{2,5}\b"  # a machine's name with a port
+    r"|(?<= at )\S+(?= \()"  # as engines are named: MODEL at HOST (PRESET, INTERFACE)
+)
 
 
 class Refusal(Exception):
@@ -85,9 +90,9 @@ def of_error(error: OutthinkError) -> Refusal:
     if isinstance(error, AllFailed):
         return _of_failures(error)
     if isinstance(error, BudgetExhausted):
-        return no_answer(str(error), "budget_exhausted")
+        return no_answer(without_addresses(str(error)), "budget_exhausted")
     if isinstance(error, ContextOverflow):
-        return Refusal(400, str(error), param="messages", code="context_length_exceeded")
+        return Refusal(400, without_addresses(str(error)), param="messages", code="context_length_exceeded")
     if isinstance(error, InputError | SettingsError | Incompatible):
         return Refusal(400, without_addresses(str(error)), code="incompatible")
     return _upstream(without_addresses(str(error)))
@@ -101,7 +106,9 @@ def without_addresses(text: str) -> str:
 def _of_failures(error: AllFailed) -> Refusal:
     kinds = {failure.kind for failure in error.failures}
     if kinds == {"ContextOverflow"}:
-        return Refusal(400, error.failures[0].message, param="messages", code="context_length_exceeded")
+        return Refusal(
+            400, without_addresses(error.failures[0].message), param="messages", code="context_length_exceeded"
+        )
     if kinds <= {"InputError", "SettingsError", "Incompatible"}:
         return Refusal(400, without_addresses(str(error)), code="incompatible")
     if all(failure.status == 429 for failure in error.failures):

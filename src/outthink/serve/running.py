@@ -40,7 +40,7 @@ def bound(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise SettingsError(
             explain(
-                f"The gateway cannot listen there: {error.strerror or error}.",
+                f"The server cannot listen there: {error.strerror or error}.",
                 got=f"{host}:{port}",
                 expected="an address of this machine and a free port",
                 remedy="Choose another with --host and --port; --port 0 takes any.",

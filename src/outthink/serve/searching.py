@@ -5,12 +5,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from outthink.core.cost import Budget
+from outthink.core.cut import Cut
 from outthink.core.errors import OutthinkError
 from outthink.core.events import Sink
+from outthink.core.ledger import Bill
 from outthink.core.process import Process
 from outthink.core.result import Result
 from outthink.core.session import Session
@@ -64,6 +66,8 @@ class About:
         run: the stored run that goes on, of an earlier attempt at this request; "" for a new one.
         reserve: called with the most that the search can cost, before anything is spent.
         begun: called with the name of the stored run.
+        spent: called with the bill, also of a search that has no answer.
+        cut: ends the search, with what it has paid for on the bill.
     """
 
     request: str
@@ -71,6 +75,8 @@ class About:
     run: str = ""
     reserve: Reserve | None = None
     begun: Begun | None = None
+    spent: Callable[[Bill], None] | None = None
+    cut: Cut = field(default_factory=Cut)
 
 
 class Searcher:
@@ -89,9 +95,7 @@ class Searcher:
         except OutthinkError as error:
             raise of_error(error) from error
 
-    async def _searched(
-        self, ask: Ask, entry: Entry, recipe: Recipe, about: About, sinks: Sequence[Sink]
-    ) -> Outcome:
+    async def _searched(self, ask: Ask, entry: Entry, recipe: Recipe, about: About, sinks: Sequence[Sink]) -> Outcome:
         engine = await self._upstreams.engine(entry.source)
         check_able(ask, engine)
         recipe, task = asked(ask, recipe, engine, _data(ask, about))
@@ -104,7 +108,7 @@ class Searcher:
         try:
             tap = _tap(ask, engine, recorder)
             async with self._built(ask, recipe, tap or _recorded(engine, recorder), tap, about.holder) as built:
-                result = await _solved(built.solver, task, recorder, recipe.budget, seed, sinks)
+                result = await _solved(built.solver, task, recorder, recipe.budget, seed, about, sinks)
         except BaseException as error:
             if recorder is not None:
                 recorder.failed(error)
@@ -126,7 +130,8 @@ class Searcher:
     ) -> Recorder | None:
         if self._store is None:
             return None
-        if about.run:
+        # Log-probabilities are heard as tokens arrive, so they are known only of a search that begins here.
+        if about.run and not ask.log_probs:
             return await self._store.resume(about.run, take_over=True)
         # Forms and tools bring parts that are objects: such a run cannot be resumed from its recipe alone.
         whole = ask.form is None and ask.tools is None and not isinstance(entry.source, Engine)
@@ -155,7 +160,13 @@ class Searcher:
 
 def _data(ask: Ask, about: About) -> dict[str, Any]:
     """What the stored task says of its request."""
-    said = {"request": about.request, "key": about.holder, "model": ask.model, "user": ask.user, "metadata": ask.metadata}
+    said = {
+        "request": about.request,
+        "key": about.holder,
+        "model": ask.model,
+        "user": ask.user,
+        "metadata": ask.metadata,
+    }
     return {"gateway": {name: value for name, value in said.items() if value}}
 
 
@@ -172,11 +183,17 @@ def _tap(ask: Ask, engine: Engine, recorder: Recorder | None) -> Tap | None:
 
 
 async def _solved(
-    search: Search, task: Task, recorder: Recorder | None, budget: Budget, seed: int, sinks: Sequence[Sink]
+    search: Search,
+    task: Task,
+    recorder: Recorder | None,
+    budget: Budget,
+    seed: int,
+    about: About,
+    sinks: Sequence[Sink],
 ) -> Result:
     if recorder is not None and budget.seconds is not None and recorder.seconds_before:
         budget = changed(budget, seconds=max(1.0, budget.seconds - recorder.seconds_before))
-    session = Session.open(seed=seed, budget=budget, sinks=sinks)
+    session = Session.open(seed=seed, budget=budget, sinks=sinks, cut=about.cut)
     try:
         if recorder is None:
             return await search.solve(task, session)
@@ -184,6 +201,8 @@ async def _solved(
         return await solve_in_session(search, task, recorder, session)
     finally:
         session.close()
+        if about.spent is not None:
+            about.spent(session.ledger.bill())
 
 
 def _served(recipe: Recipe, search: Search, engine: Engine, listening: Tap | None, owner: str) -> Search:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
 from starlette.types import Receive, Scope, Send
 
+from outthink.core.cut import Cut
 from outthink.core.events import AnyEvent, Charged, RunStarted, StepEnded
 from outthink.serve.interface import event
 from outthink.serve.refusal import Refusal
@@ -24,18 +25,35 @@ class ClientGone(Exception):
     """Nobody waits for the answer any more."""
 
 
-async def until_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
-    """The result of `work`, which is cancelled when the client leaves. Raises `ClientGone` then."""
-    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(_gone(receive))
-    try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise ClientGone
-        return task.result()
-    finally:
-        task.cancel()
-        gone.cancel()
-        await asyncio.gather(task, gone, return_exceptions=True)
+class Work:
+    """Work on one request, under way. `cut` ends it in order, within `seconds`; then it is cancelled."""
+
+    def __init__(self, task: asyncio.Task[bytes], cut: Cut, seconds: float) -> None:
+        self.task = task
+        self._cut = cut
+        self._seconds = seconds
+
+    async def until_gone(self, receive: Receive, waiting: asyncio.Future[T]) -> T:
+        """What `waiting` gives, unless the client leaves first: then the work ends. Raises `ClientGone` then."""
+        gone = asyncio.ensure_future(_gone(receive))
+        try:
+            either: set[asyncio.Future[Any]] = {waiting, gone}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if not waiting.done():
+                raise ClientGone
+            return waiting.result()
+        finally:
+            waiting.cancel()
+            gone.cancel()
+            await asyncio.gather(waiting, gone, return_exceptions=True)
+
+    async def end(self) -> None:
+        """End the work, if it is not over, and wait for that."""
+        if not self.task.done():
+            self._cut.fire("interrupt")
+            await asyncio.wait({self.task}, timeout=self._seconds)
+            self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
 
 
 async def _gone(receive: Receive) -> None:
@@ -58,7 +76,7 @@ class Progress:
         if isinstance(happened, Charged):
             self._tokens = happened.tokens
         elif isinstance(happened, RunStarted):
-            self._tell({"type": "started", "method": happened.method})
+            self._tell({"type": "started", "method": happened.method, "run": happened.run or None})
         elif isinstance(happened, StepEnded):
             self._tell({"type": "step", "step": happened.step, "tokens": self._tokens, "seconds": happened.seconds})
 
@@ -70,35 +88,39 @@ class Progress:
 
 
 class EventStream:
-    """A stream whose content is `render` of what `work` gives. `started` is work that is under way; it ends with the stream."""
+    """A stream whose content is what the work gives.
+
+    `broken` makes a refusal of an error that nobody meant; `left` is told that the client is gone.
+    """
 
     def __init__(
         self,
-        started: asyncio.Task[T],
-        render: Callable[[T], Iterator[bytes]],
+        work: Work,
         progress: Progress,
         *,
         keep_alive: float,
         headers: Mapping[str, str],
+        broken: Callable[[BaseException], Refusal],
+        left: Callable[[], None],
     ) -> None:
-        self._work = started
-        self._parts: Callable[[], Iterator[bytes]] = lambda: render(started.result())
+        self._work = work
         self._progress = progress
         self._keep_alive = keep_alive
         self._headers = headers
+        self._broken = broken
+        self._left = left
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it, as an ASGI application."""
         shown = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", **self._headers}
         head = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in shown.items()]
-        await send({"type": "http.response.start", "status": 200, "headers": head})
         try:
-            await until_gone(receive, self._send(send))
+            await send({"type": "http.response.start", "status": 200, "headers": head})
+            await self._work.until_gone(receive, asyncio.ensure_future(self._send(send)))
         except ClientGone:
-            return
+            self._left()
         finally:
-            self._work.cancel()
-            await asyncio.gather(self._work, return_exceptions=True)
+            await self._work.end()
 
     async def _send(self, send: Send) -> None:
         async for part in self._stream():
@@ -107,10 +129,11 @@ class EventStream:
 
     async def _stream(self) -> AsyncIterator[bytes]:
         yield BEGUN
+        task = self._work.task
         told: asyncio.Future[bytes] = asyncio.ensure_future(self._progress.queue.get())
         try:
-            while not self._work.done():
-                waited: set[asyncio.Future[Any]] = {self._work, told}
+            while not task.done():
+                waited: set[asyncio.Future[Any]] = {task, told}
                 done, _ = await asyncio.wait(waited, timeout=self._keep_alive, return_when=asyncio.FIRST_COMPLETED)
                 if told in done:
                     yield told.result()
@@ -122,8 +145,9 @@ class EventStream:
             await asyncio.gather(told, return_exceptions=True)
         while not self._progress.queue.empty():
             yield self._progress.queue.get_nowait()
-        try:
-            for part in self._parts():
-                yield part
-        except Refusal as refusal:
+        error = task.exception()
+        if error is None:
+            yield task.result()
+        else:
+            refusal = error if isinstance(error, Refusal) else self._broken(error)
             yield event(refusal.document())

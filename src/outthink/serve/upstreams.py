@@ -30,15 +30,15 @@ class Upstreams:
                 await self.engine(source)
             except OutthinkError as error:
                 self._problems[name] = without_addresses(str(error))
-            else:
-                self._problems.pop(name, None)
-                self._opened.add(name)
 
     @property
     def problems(self) -> Mapping[str, str]:
         """Why models are not open, by name; "" for one that is still opening."""
-        waiting = {name: "" for name in self._sources if name not in self._opened}
+        waiting = {name: "" for name, source in self._sources.items() if not self._is_open(name, source)}
         return {**waiting, **self._problems}
+
+    def _is_open(self, name: str, source: Source) -> bool:
+        return isinstance(source, Engine) or name in self._opened
 
     async def engine(self, source: Source) -> Engine:
         """The engine, open. Raises what opening it raises."""
@@ -50,11 +50,16 @@ class Upstreams:
             task = self._held[key] = asyncio.ensure_future(self.engines.lease(source))
         try:
             # A client that leaves must not end the opening that others wait for.
-            return await asyncio.shield(task)
+            opened = await asyncio.shield(task)
         except OutthinkError:
             if self._held.get(key) is task:
                 del self._held[key]
             raise
+        for name, known in self._sources.items():
+            if known == source:
+                self._problems.pop(name, None)
+                self._opened.add(name)
+        return opened
 
     async def close(self) -> None:
         """Close every engine that was opened here."""

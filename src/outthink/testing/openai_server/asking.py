@@ -33,6 +33,7 @@ class Ask:
         alternatives: how many log-probabilities to return per position; None for none.
         include_usage, continuous: whether a stream ends with its usage, and whether each chunk carries the usage so far.
         options: the texts that the reply is held to; empty for no constraint.
+        tools: whether a reply of the form `call NAME {...}` is a call of a function. A system message tells the script which there are.
     """
 
     api: Api
@@ -49,6 +50,7 @@ class Ask:
     continuous: bool
     options: tuple[str, ...]
     token_ids: bool
+    tools: bool = False
 
 
 def read(api: Api, body: Mapping[str, Any], who: Personality) -> Ask:
@@ -73,6 +75,7 @@ def read(api: Api, body: Mapping[str, Any], who: Personality) -> Ask:
         if who.schema == "ignored"
         else tuple(_granted("response_format", _options(body), who.schema, neutral=((),)) or ()),
         token_ids=bool(body.get("return_token_ids")),
+        tools=_has_tools(api, body),
     )
 
 
@@ -102,11 +105,20 @@ def _prompt(api: Api, body: Mapping[str, Any], who: Personality) -> Prompt:
         elif who.other_prefix == "refused":
             raise Refused(400, "The last message must come from the user.")
     messages = [Message(_role(m), _text(m.get("content"))) for m in finished]
+    if _has_tools(api, body):
+        names = ", ".join(str(tool["function"]["name"]) for tool in body["tools"])
+        choice = body.get("tool_choice") or "auto"
+        chosen = choice if isinstance(choice, str) else choice["function"]["name"]
+        messages.insert(0, Message("system", f"tools: {names}; choice: {chosen}"))
     if messages[0].role == "system" and who.system != "yes":
         if who.system == "refused":
             raise Refused(400, "System role not supported.")
         messages = messages[1:]
     return ChatPrompt(tuple(messages), prefix)
+
+
+def _has_tools(api: Api, body: Mapping[str, Any]) -> bool:
+    return api == "chat" and bool(body.get("tools")) and body.get("tool_choice") != "none"
 
 
 def _role(message: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from outthink.testing.openai_server.personality import Personality
 from outthink.testing.openai_server.speaking import Piece, Spoken
 
 CREATED = 1_700_000_000
+CALL = "call "
 
 
 def usage(
@@ -61,10 +62,32 @@ def choice(ask: Ask, index: int, spoken: Spoken, shown: str, who: Personality) -
         body["token_ids"] = [piece.id for piece in spoken.pieces]
     if ask.api == "completions":
         return {**body, "text": shown}
-    message = {"role": "assistant", "content": shown}
+    message: dict[str, Any] = {"role": "assistant", "content": shown}
+    if calls(ask, shown):
+        name, _, arguments = shown.removeprefix(CALL).partition(" ")
+        message |= {"content": None, "tool_calls": [_called(name, arguments)]}
+        body["finish_reason"] = "tool_calls"
     if who.reasoning:
         message[who.reasoning_field] = who.reasoning
     return {**body, "message": message}
+
+
+def calls(ask: Ask, text: str) -> bool:
+    """Whether a reply is a call of a function: `call NAME {...}`, where the request has tools."""
+    return ask.tools and text.startswith(CALL)
+
+
+def _called(name: str, arguments: str) -> dict[str, Any]:
+    return {"id": "call-1", "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def call_deltas(text: str) -> list[dict[str, Any]]:
+    """What a stream carries of a call, one delta for each of its characters."""
+    name, _, arguments = text.removeprefix(CALL).partition(" ")
+    before = len(text) - len(arguments)
+    begun = {"tool_calls": [{"index": 0, **_called(name, "")}]}
+    deltas: list[dict[str, Any]] = [{} for _ in range(before - 1)]
+    return [*deltas, begun, *({"tool_calls": [{"index": 0, "function": {"arguments": c}}]} for c in arguments)]
 
 
 def whole(ask: Ask, choices: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -93,6 +93,11 @@ class Telling:
             for index in range(len(self._replies)):
                 await send(self._counted(shapes.chunk(self._ask, index, self._echo, ())))
         sent = 0
+        called = {
+            index: shapes.call_deltas(reply.text)
+            for index, reply in enumerate(self._replies)
+            if shapes.calls(self._ask, reply.text)
+        }
         for position in range(max(len(reply.pieces) for reply in self._replies)):
             await self._pace(position)
             for index, reply in enumerate(self._replies):
@@ -100,7 +105,10 @@ class Telling:
                     if await self._ended_early(sent):
                         return
                     piece = reply.pieces[position]
-                    await send(self._counted(shapes.chunk(self._ask, index, piece.text, (piece,), **self._ids(piece))))
+                    extra: dict[str, Any] = self._ids(piece)
+                    if index in called:
+                        extra["delta"] = called[index][position] if position < len(called[index]) else {}
+                    await send(self._counted(shapes.chunk(self._ask, index, piece.text, (piece,), **extra)))
                     sent += 1
         for index, reply in enumerate(self._replies):
             if self._kind != "empty-choices":
@@ -169,7 +177,8 @@ class Telling:
         return {"token_ids": [piece.id]} if self._ask.token_ids else {}
 
     def _finish(self, reply: Spoken) -> dict[str, Any]:
-        finish: dict[str, Any] = {"finish_reason": reply.finish}
+        called = shapes.calls(self._ask, reply.text)
+        finish: dict[str, Any] = {"finish_reason": "tool_calls" if called else reply.finish}
         if self._who.tells_stop:
             finish["stop_reason"] = reply.stop_text or None
         return finish

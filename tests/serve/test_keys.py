@@ -1,0 +1,139 @@
+"""Keys: shown once, kept as digests, refused at once when revoked; who needs one, and what an admin's opens."""
+
+from __future__ import annotations
+
+import base64
+import json
+import stat
+from pathlib import Path
+
+import openai
+import pytest
+from click.testing import CliRunner
+
+from outthink.cli.main import outthink
+from outthink.core.errors import SettingsError
+from outthink.serve import Gateway, KeyFile, check_exposure
+from outthink.serve.keys import digest
+from outthink.serve.quotas import Quota
+from outthink.store import Store
+from tests.serve.gateways import inside, running, saying, scripted
+
+
+def test_a_key_is_kept_as_a_digest_in_a_file_of_its_owner(tmp_path: Path) -> None:
+    keys = KeyFile(tmp_path / "deep" / "keys.json")
+    made = keys.create("laptop", quota=Quota(searches=2), admin=True)
+    written = keys.path.read_text()
+    assert made.secret not in written
+    assert digest(made.secret) in written
+    assert stat.S_IMODE(keys.path.stat().st_mode) == 0o600
+    assert keys.holder(made.secret) == made.key
+    assert keys.holder(made.secret[:-1]) is None
+    assert keys.holder("") is None
+    assert KeyFile(keys.path).list()[0].quota == Quota(searches=2)
+    with pytest.raises(SettingsError, match="a name of its own"):
+        keys.create("laptop")
+    keys.revoke("laptop")
+    assert keys.holder(made.secret) is None
+    with pytest.raises(SettingsError, match="no such key"):
+        keys.revoke("laptop")
+    keys.path.write_text("[1]")
+    with pytest.raises(SettingsError, match="cannot be read"):
+        keys.list()
+
+
+def test_the_commands_make_list_and_revoke(tmp_path: Path) -> None:
+    place = ["--keys", str(tmp_path / "keys.json")]
+    made = CliRunner().invoke(outthink, ["keys", "create", "laptop", "--requests-per-minute", "7", "--admin", *place])
+    assert made.exit_code == 0, made.output
+    secret = made.stdout.strip()
+    listed = CliRunner().invoke(outthink, ["keys", "list", *place])
+    assert "laptop  requests_per_minute=7  admin" in listed.stdout
+    assert secret not in listed.output
+    assert CliRunner().invoke(outthink, ["keys", "create", "x", "--searches", "0", *place]).exit_code == 1
+    assert CliRunner().invoke(outthink, ["keys", "revoke", "laptop", *place]).exit_code == 0
+    assert json.loads((tmp_path / "keys.json").read_text()) == []
+
+
+async def test_a_gateway_with_keys_refuses_everybody_else(tmp_path: Path) -> None:
+    keys = KeyFile(tmp_path / "keys.json")
+    made = keys.create("laptop")
+    async with running({"m": scripted(saying("x"))}, keys=keys, api_key=made.secret) as on:
+        assert (await on.chat("m")).choices[0].message.content == "x"
+        for secret in ("ot-" + "a" * 43, made.secret + "x", digest(made.secret)):
+            with pytest.raises(openai.AuthenticationError) as refused:
+                await on.client.with_options(api_key=secret).models.list()
+            assert secret not in str(refused.value)
+        assert (await on.http.get("/v1/models")).status_code == 401
+        assert (await on.http.get("/health")).status_code == 200
+        keys.revoke("laptop")
+        with pytest.raises(openai.AuthenticationError):
+            await on.chat("m")
+
+
+async def test_admin_pages_take_an_admins_key(tmp_path: Path) -> None:
+    keys = KeyFile(tmp_path / "keys.json")
+    user, admin = keys.create("user").secret, keys.create("admin", admin=True).secret
+    with Store.open(tmp_path / "runs.sqlite") as store:
+        gateway = Gateway(live={"m": scripted(saying("x"))}, keys=keys, store=store)
+        async with inside(gateway) as client:
+            for page in ("/metrics", "/ui/", "/ui/keys", "/ui/engines"):
+                assert (await client.get(page)).status_code == 401
+                assert (await client.get(page, headers={"authorization": f"Bearer {user}"})).status_code == 403
+                assert (await client.get(page, headers={"authorization": f"Bearer {admin}"})).status_code == 200
+                as_browser = base64.b64encode(f"anybody:{admin}".encode()).decode()
+                reply = await client.get(page, headers={"authorization": f"Basic {as_browser}"})
+                assert reply.status_code == 200
+                assert admin not in reply.text
+                assert user not in reply.text
+            # A password is for pages alone.
+            models = await client.get("/v1/models", headers={"authorization": f"Basic {as_browser}"})
+            assert models.status_code == 401
+
+
+async def test_without_keys_only_this_machines_own_names_are_served(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "runs.sqlite") as store:
+        async with inside(Gateway(live={"m": scripted(saying("x"))}, store=store)) as client:
+            for path in ("/v1/models", "/metrics", "/ui/"):
+                assert (await client.get(path)).status_code == 200
+                for host in ("evil.example", "localhost.evil.example", "169.254.169.254", "a[b", ""):
+                    assert (await client.get(path, headers={"host": host})).status_code == 403, host
+
+
+def test_exposure_without_keys_is_refused(tmp_path: Path) -> None:
+    live = {"m": scripted(saying("x"))}
+    check_exposure("127.0.0.1", Gateway(live=live))
+    for host in ("0.0.0.0", "::", "example.org", "192.168.1.2"):
+        with pytest.raises(SettingsError, match="there are none"):
+            check_exposure(host, Gateway(live=live))
+        with pytest.raises(SettingsError, match="there are none"):
+            check_exposure(host, Gateway(live=live, keys=KeyFile(tmp_path / "none.json")))
+    keys = KeyFile(tmp_path / "keys.json")
+    keys.create("one", quota=Quota(searches=1))
+    with pytest.raises(SettingsError, match="no store"):
+        Gateway(live=live, keys=keys)
+
+
+def test_the_command_checks_a_configuration_and_asks_for_keys(tmp_path: Path) -> None:
+    file = tmp_path / "recipes.toml"
+    file.write_text('[models.a]\ntype = "scripted"\n[recipes.careful]\nalgorithm = { type = "vote", n = 3 }\n')
+    checked = CliRunner().invoke(outthink, ["serve", "--recipes", str(file), "--check"])
+    assert checked.exit_code == 0, checked.output
+    assert checked.stdout.split()[:2] == ["careful", "a"]
+    place = ["--keys", str(tmp_path / "keys.json"), "--store", str(tmp_path / "runs.sqlite")]
+    refused = CliRunner().invoke(outthink, ["serve", "--recipes", str(file), "--host", "0.0.0.0", *place])
+    assert refused.exit_code == 1
+    assert "outthink keys create" in refused.output
+    for text, told in (
+        ("[models.a]\ntype = 3", "type"),
+        ('[recipes.x]\nmodel = "b"', "names its model"),
+        ("[ceilings]\nm = 3", "ceilings"),
+        ("methods = ['magic']", "magic"),
+        ('[models."a@b"]\ntype = "local"', "models"),
+        ("[models]", "needs a model"),
+        ("not toml", "cannot be read"),
+    ):
+        file.write_text(text)
+        refused = CliRunner().invoke(outthink, ["serve", "--recipes", str(file), "--check"])
+        assert refused.exit_code == 1, text
+        assert told in refused.output, (text, refused.output)
