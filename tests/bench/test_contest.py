@@ -212,3 +212,14 @@ def test_a_journal_of_something_else_and_a_broken_line_are_refused_by_name(tmp_p
     path.write_bytes(path.read_bytes().replace(b'"size":1', b'"size":"x"') + b"{}\n")
     with pytest.raises(InputError, match="Line 2"):
         Journal(path, Outcome, identity="mine").__enter__()
+
+
+def test_two_processes_never_write_one_journal(tmp_path: Path) -> None:
+    path = tmp_path / "outcomes.jsonl"
+    row = Outcome(method="m", size=1, seed=0, question="q", right=True)
+    with Journal(path, Outcome, identity="test") as first:
+        with pytest.raises(InputError, match="another process"), Journal(path, Outcome, identity="test"):
+            pytest.fail("the second one was let in")
+        first.add(row)
+    with Journal(path, Outcome, identity="test") as second:
+        assert second.rows == [row]

@@ -19,8 +19,17 @@ from outthink.core import Budget, Incompatible, InputError, ModelMissing, Result
 from outthink.core.algorithm import Algorithm
 from outthink.diffusion import Ancestral, DenoisingProcess, DpmSolver, Solver, reward
 from outthink.diffusion.pipelines import Adapted, adapt, known_networks, open_folder
-from outthink.recipes.registry import find, registry
-from outthink.search import Beam, BestOfN, ParticleFilter, Rollover, StepBestOfN, Tree, ZeroOrder
+from outthink.search import (
+    Beam,
+    BestOfN,
+    Evolve,
+    ParticleFilter,
+    Rewind,
+    Rollover,
+    StepBestOfN,
+    Tree,
+    ZeroOrder,
+)
 from tests.diffusion import tiny_pipelines as tiny
 
 STEPS = 4
@@ -203,9 +212,9 @@ METHODS: list[Algorithm[Any]] = [
     Tree(n=3, batch=2),
     ZeroOrder(n=2, rounds=1),
     Rollover(n=1, first=2, quota=2, proposals=8),
+    Rewind(n=1, children=2),
+    Evolve(n=2, schedule=(0, 1), elites=1),
 ]
-LATER = ("evolve", "path-search")
-METHODS += [find("algorithm", tag)() for tag in LATER if tag in registry().tags("algorithm")]  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("algorithm", METHODS, ids=lambda a: a.name())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from outthink.core import (
     Algorithm,
@@ -54,6 +54,8 @@ MARK = "<extra_0>"
 PRICES = Prices(input=1.0, output=4.0, cached_input=0.5)
 TASK = Task(prompt="Say something.", id="said")
 COLUMNS = ("input_tokens", "output_tokens", "calls")
+A_LITTLE = 0.01
+"""Virtual seconds: a tenth of what these tests' slow servers take for a step."""
 
 
 def rated(text: str) -> list[float]:
@@ -146,8 +148,18 @@ METHODS: Mapping[str, Method] = {
 
 
 @dataclass
+class AtCut:
+    """Around a cut: requests at that moment and a second after it, and how many were in flight then and a little later."""
+
+    requests: int = 0
+    in_flight: int = 0
+    requests_after: int = 0
+    in_flight_after: int = 0
+
+
+@dataclass
 class Searched:
-    """One search and both sides of its bill. `failed` is what it raised, in place of a result."""
+    """One search and both sides of its bill. `failed` is what it raised, in place of a result; a cancelled one has neither."""
 
     result: Result | None
     failed: OutthinkError | None
@@ -155,6 +167,7 @@ class Searched:
     counters: Counters
     told: list[str]
     seconds: float
+    at_cut: AtCut
 
     @property
     def low(self) -> Cost:
@@ -194,9 +207,13 @@ def search(
     quorum: float = 0.0,
     stepper: Tokens = Tokens(n=4),  # noqa: B008 - frozen settings
     cut_at: float | None = None,
+    way: Literal["interrupt", "cancel", "seconds"] = "interrupt",
     **settings: Any,
 ) -> Searched:
-    """One search; `settings` are the engine's. Everything that was opened is closed, and nothing is left in flight."""
+    """One search; `settings` are the engine's. Everything that was opened is closed, and nothing is left in flight.
+
+    `cut_at`: when it is cut, in which `way`: Ctrl-C, its task cancelled, or by the seconds of its budget.
+    """
 
     async def work() -> Searched:
         async with OpenAIServer(script, personality=personality, scoring=Scoring(rated, MARK)) as server:
@@ -211,9 +228,17 @@ def search(
             }
             engine = await connect(Openai(**{**fields, **settings}))
             verifier = method.judged(engine, server)
-            session = Session.open(seed=seed, budget=budget)
+            limits = Budget(seconds=cut_at) if way == "seconds" else budget
+            session, at_cut = Session.open(seed=seed, budget=limits), AtCut()
             loop = asyncio.get_running_loop()
-            timer = loop.call_later(cut_at, session.cut.fire, "interrupt") if cut_at is not None else None
+
+            def cut(task: asyncio.Task[Result]) -> None:
+                at_cut.requests, at_cut.in_flight = server.counters.requests, server.counters.in_flight
+                if way == "interrupt":
+                    session.cut.fire("interrupt")
+                elif way == "cancel":
+                    task.cancel()
+
             solver = Search(
                 lambda task: TextProcess(engine, task, max_tokens=max_tokens, stepper=stepper),
                 method.algorithm,
@@ -222,19 +247,27 @@ def search(
                 tolerance=Tolerance(quorum=quorum),
             )
             result, failed, began = None, None, loop.time()
+            task = asyncio.ensure_future(solver.solve(TASK, session))
+            timer = loop.call_later(cut_at, cut, task) if cut_at is not None else None
             try:
-                result = await solver.solve(TASK, session)
+                result = await task
             except OutthinkError as error:
                 failed = error
+            except asyncio.CancelledError:
+                assert way == "cancel"
             seconds = loop.time() - began
             session.close()
             if timer is not None:
                 timer.cancel()
+                await asyncio.sleep(A_LITTLE)
+                at_cut.in_flight_after = server.counters.in_flight
+                await asyncio.sleep(1.0)
+                at_cut.requests_after = server.counters.requests
             await engine.close()
             if verifier is not None:
                 await verifier.close()
             while server.counters.in_flight:
                 await asyncio.sleep(0.001)
-            return Searched(result, failed, session, server.counters, list(server.told), seconds)
+            return Searched(result, failed, session, server.counters, list(server.told), seconds, at_cut)
 
     return run_virtual(work(), wire=0.002)

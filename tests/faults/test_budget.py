@@ -154,6 +154,12 @@ def slack(column: str, engine: UnreliableEngine, lot: Lot) -> float:
     return OVER * max(engine.sizes, default=0) * (4e-6 if column == "money" else 1.0)
 
 
+def only_blank_votes(result: Result) -> bool:
+    """Blank answers have no vote, and where there is no other there is no answer."""
+    told = [str(one.content).strip() for one in result.candidates if one.final]
+    return result.method in ("vote", "adaptive") and not any(told)
+
+
 def check(column: str, cap: float, lot: Lot, got: Outcome) -> str:
     """What the promises say of one combination; how it ended, in a word."""
     ledger = got.session.ledger
@@ -167,11 +173,7 @@ def check(column: str, cap: float, lot: Lot, got: Outcome) -> str:
     if result is None:
         assert lot.kind in ("fails", "breaks", "loses")
         return "all failed"
-    # Blank answers have no vote.
-    blank = result.method in ("vote", "adaptive") and not any(
-        str(c.content).strip() for c in result.candidates if c.final
-    )
-    if got.finished and not blank:
+    if got.finished and not only_blank_votes(result):
         assert result.answer is not None, "a candidate finished, and there is no answer"
     if result.stop is not Stop.DONE:
         assert (result.stop, result.limit) == (Stop.BUDGET, column)
@@ -230,9 +232,10 @@ def test_a_judge_whose_share_is_not_promised_would_be_noticed() -> None:
     check("verifier_calls", 2, lot, run(BestOfN(n=4), by_function, lot, 0, Budget(verifier_calls=2)))
 
 
-SOCKET_COMBINATIONS = 400 if os.environ.get("OUTTHINK_LAWS") == "full" else 48
+SOCKET_COMBINATIONS = 1000 if os.environ.get("OUTTHINK_LAWS") == "full" else 48
 
 
+@pytest.mark.laws
 def test_caps_hold_over_a_socket_against_the_faulty_backend() -> None:
     rng = np.random.default_rng(7)
     faults = [
@@ -244,7 +247,8 @@ def test_caps_hold_over_a_socket_against_the_faulty_backend() -> None:
     for seed in range(SOCKET_COMBINATIONS):
         name, fault = methods[seed % len(methods)], faults[int(rng.integers(len(faults)))]
         one = misbehaviours()[fault]
-        column = ("tokens", "calls", "money")[int(rng.integers(3))]
+        column = COLUMNS[int(rng.integers(len(COLUMNS)))]
+        column = column if free[name].column(column) else "tokens"
         cap = free[name].column(column) * rng.uniform(0.05, 1.5)
         cap = cap if column == "money" else max(1, round(cap))
         got = search(
@@ -252,11 +256,15 @@ def test_caps_hold_over_a_socket_against_the_faulty_backend() -> None:
         )
         assert got.inside(), (name, fault, got.low, got.more, got.counters)
         assert got.seconds <= 60.05
-        spent = counted_by(got.counters)
+        spent = counted_by(got.counters) if column != "verifier_calls" else got.low
         over = 8 * got.counters.most_in_flight * (4e-6 if column == "money" else 1.0) if not one.honours_limits else 0.0
-        assert spent.column(column) <= cap * (1 + 1e-9) + (over if column != "calls" else 0.0), (name, fault, column)
+        assert spent.column(column) <= cap * (1 + 1e-9) + (over if column in ("tokens", "money") else 0.0), (
+            name,
+            fault,
+            column,
+        )
         if got.result is not None and any(candidate.final for candidate in got.result.candidates):
-            assert got.result.answer is not None
+            assert got.result.answer is not None or only_blank_votes(got.result)
             if got.result.stop is not Stop.DONE:
                 assert got.result.limit in (column, "seconds")
 

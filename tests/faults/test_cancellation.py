@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -25,6 +25,7 @@ from outthink.testing import run_virtual
 from outthink.testing.openai_server import Fault, OpenAIServer, Personality, able_model
 from outthink.text import Text, TextProcess
 from tests.faults.latency_backend import WIRE, judged, latency_server, open_engine, solved
+from tests.faults.searching import METHODS, search, talkative
 
 CHUNK = 0.05
 SLOW = Personality(first_seconds=0.2, token_seconds=CHUNK)
@@ -205,6 +206,23 @@ def test_those_that_wait_to_try_again_do_not(way: str, tmp_path: Path) -> None:
             await no_trace(watched, began, idle=8)
 
     run_virtual(work(), wire=WIRE)
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("way", ["interrupt", "cancel", "seconds"])
+def test_no_method_sends_anything_after_the_cut(name: str, way: Literal["interrupt", "cancel", "seconds"]) -> None:
+    moment = 0.33
+    slow = Personality(first_seconds=0.05, token_seconds=0.01)
+    done = search(METHODS[name], slow, seed=4, cut_at=moment, way=way, script=talkative, max_tokens=60)
+    assert done.failed is None
+    assert done.at_cut.in_flight > 0, "it was cut with requests in flight"
+    assert done.seconds <= moment + 0.01
+    assert done.at_cut.requests_after == done.at_cut.requests
+    assert done.at_cut.in_flight_after == 0
+    assert done.inside()
+    if way != "cancel":
+        assert done.result is not None
+        assert done.result.stop.value == ("interrupted" if way == "interrupt" else "budget")
 
 
 def test_best_of_n_keeps_those_that_had_finished(tmp_path: Path) -> None:

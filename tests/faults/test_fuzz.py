@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 from click.testing import CliRunner
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import outthink
@@ -23,15 +23,9 @@ from outthink.core.errors import OutthinkError
 from outthink.core.settings import Settings
 from outthink.recipes import load, presets
 from outthink.recipes.registry import registry
+from tests.faults.junk import QUICK, junk, numbers, plain_text
 
 HEAVY = ("outthink.diffusion", "outthink.train", "outthink.verify.neural", "outthink.engines.torch")
-QUICK = settings(
-    max_examples=40,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
-)
 
 
 def every_settings_type(*, heavy: bool = False) -> list[type[Settings]]:
@@ -60,26 +54,6 @@ def every_settings_type(*, heavy: bool = False) -> list[type[Settings]]:
 
 
 TYPES = every_settings_type()
-
-plain_text = st.one_of(
-    st.text(max_size=8),
-    st.sampled_from(
-        ["", " ", "\x00", "\ud800", "nan", "-1", "true", "../..", "a\nb", "vote", "local", "🦀" * 30, "9" * 400]
-    ),
-)
-numbers = st.one_of(
-    st.integers(-3, 5),
-    st.sampled_from([2**31, 2**63 - 1, 2**63, 2**64, -(2**63) - 1, 10**30, 1e308, -1e308, 5e-324, -0.0]),
-    st.floats(allow_nan=True, allow_infinity=True),
-)
-scalars = st.one_of(st.none(), st.booleans(), numbers, plain_text, st.binary(max_size=4))
-junk = st.recursive(
-    scalars,
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3), st.dictionaries(plain_text, inner, max_size=3), st.tuples(inner, inner)
-    ),
-    max_leaves=5,
-)
 
 
 def near(value: Any) -> st.SearchStrategy[Any]:
@@ -129,6 +103,9 @@ def same(kept: Any, given_value: Any) -> bool:
         )
     if isinstance(kept, bool) or isinstance(given_value, bool):
         return kept is given_value
+    if isinstance(kept, float) and isinstance(given_value, int):
+        # The nearest number of the kind, as for a decimal fraction.
+        return kept == float(given_value)
     return bool(kept == given_value)
 
 
@@ -269,23 +246,3 @@ def test_the_command_line_never_shows_a_traceback(question: str, flags: list[lis
     if given_n and "--json" not in done.stdout and "algorithm.n" not in str(flags):
         shown = done.stdout
         assert f"n = {int(given_n[-1])}" in shown or f'"n":{int(given_n[-1])}' in shown, (line, shown)
-
-
-COMMANDS = [
-    ["recipes", "show"],
-    ["recipes", "check"],
-    ["recipes", "list"],
-    ["inspect"],
-    ["runs", "list"],
-    ["runs", "remove"],
-    ["models"],
-    ["doctor", "--base-url"],
-]
-
-
-@given(st.sampled_from(COMMANDS[:6]), st.lists(plain_text, max_size=3))
-@settings(QUICK, max_examples=80)
-def test_other_commands_take_any_words(words: list[str], more: list[str]) -> None:
-    done = CliRunner().invoke(command, [*words, *more], prog_name="outthink")
-    assert done.exception is None or isinstance(done.exception, SystemExit), (words, more, done.exception)
-    assert done.exit_code in (0, 1, 2), (words, more, done.exit_code)

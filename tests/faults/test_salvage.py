@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from outthink.core import AllFailed, BelowQuorum
+from outthink.core.events import Warned
 from outthink.testing.openai_server import Fault, Personality, every
 from tests.faults.searching import METHODS, search
 
@@ -21,8 +22,7 @@ def test_every_second_call_failing_is_answered_by_the_survivors(name: str) -> No
         assert done.result.answer is not None
         assert done.result.degraded
         assert done.exact()
-        judged = done.session.trace.events
-        warned = " ".join(event.message for event in judged if event.__class__.__name__ == "Warned")
+        warned = " ".join(one.message for one in done.session.trace.events if isinstance(one, Warned))
         for candidate, score in zip(done.result.candidates, done.result.scores, strict=True):
             if not candidate.final:
                 continue
@@ -31,6 +31,20 @@ def test_every_second_call_failing_is_answered_by_the_survivors(name: str) -> No
         for failure in done.result.failures:
             assert (failure.status, "Not this one." in failure.message) == (400, True)
     assert kept >= 0.95 * finished > 0
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_one_call_of_nine_failing_for_good_leaves_an_answer(name: str) -> None:
+    """Every method, also those that need many calls for each member, so that half of them failing would leave nobody."""
+    for seed in range(3):
+        done = search(METHODS[name], Personality(faults=every(9, REFUSED)), seed=seed)
+        assert done.result is not None, done.failed
+        assert done.result.answer is not None
+        assert done.exact()
+        lost = done.counters.faults["status"]
+        told = [one for one in done.session.trace.events if isinstance(one, Warned) and "Not this one." in one.message]
+        assert bool(done.result.failures or done.result.degraded or told) == bool(lost)
+        assert all((one.status, "Not this one." in one.message) == (400, True) for one in done.result.failures)
 
 
 @pytest.mark.parametrize("name", METHODS)

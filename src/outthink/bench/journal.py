@@ -4,11 +4,13 @@
         journal.rows                     # those of an earlier run of the same benchmark
         journal.add(row)
 
-The first line says whose journal it is. A journal of another benchmark is refused; a last line that a kill has torn is cut off.
+The first line says whose journal it is. A journal of another benchmark is refused, and so is one that another process is writing; a last
+line that a kill has torn is cut off.
 """
 
 from __future__ import annotations
 
+import fcntl
 import math
 import os
 from pathlib import Path
@@ -44,12 +46,21 @@ class Journal(Generic[R]):
         self._file: IO[bytes] | None = None
 
     def __enter__(self) -> Self:
-        """Open, reading what is there. Raises `InputError` for a journal of something else, or a broken line in the middle."""
+        """Open, reading what is there.
+
+        Raises `InputError` for a journal of something else, one that is being written, or a broken line in the middle.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        keep = self._read() if self.path.exists() else 0
-        self._file = self.path.open("r+b" if keep else "wb")
-        self._file.truncate(keep)
-        self._file.seek(keep)
+        file = self.path.open("a+b")
+        try:
+            self._claim(file)
+            file.seek(0)
+            keep = self._read(file.read())
+            file.truncate(keep)
+        except BaseException:
+            file.close()
+            raise
+        self._file = file
         if not keep:
             self._write(self._encoder.encode(Head(journal_of=self.identity)))
         return self
@@ -74,9 +85,22 @@ class Journal(Generic[R]):
         self._file.write(line + b"\n")
         self._file.flush()
 
-    def _read(self) -> int:
+    def _claim(self, file: IO[bytes]) -> None:
+        """Nobody else writes here until the file is closed, by this process or by its end."""
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(
+                explain(
+                    f"{self.path} is being written by another process.",
+                    got="a second run in one folder",
+                    expected="one at a time",
+                    remedy="Wait for the other one or stop it, or give another folder.",
+                )
+            ) from None
+
+    def _read(self, data: bytes) -> int:
         """Read all whole lines; the number of bytes that they take."""
-        data = self.path.read_bytes()
         whole = data[: data.rfind(b"\n") + 1]
         head, *lines = whole.splitlines() or [b""]
         if not head:

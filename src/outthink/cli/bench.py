@@ -26,6 +26,7 @@ RUNS = Path("bench-runs")
         "estimate": "outthink.cli.bench:estimate",
         "resume": "outthink.cli.bench:resume",
         "list": "outthink.cli.bench:list_",
+        "report": "outthink.cli.bench_report:report",
         "tasks": "outthink.cli.bench_tasks:tasks",
     },
 )
@@ -138,13 +139,13 @@ def resume(folder: Path, cap: str | None, in_flight: int | None, executor: str, 
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=RUNS)
 def list_(folder: Path) -> None:
     """Presets, kinds of tasks, and the runs in FOLDER, with how far they are."""
-    from outthink.bench.grid import Folder, grid_presets, not_run_of, read_grid
+    from outthink.bench.grid import Folder, grid_presets, not_run_of, read_grid, tasks_not_run
     from outthink.bench.tasks import TASKS
 
     for name in grid_presets():
         grid = read_grid(name)
         click.echo(f"{name}: {grid.description}")
-        for what in not_run_of(grid):
+        for what in (*tasks_not_run(grid), *not_run_of(grid)):
             click.echo(f"    not run here: {what.what}: {what.why}")
     click.echo("tasks: " + ", ".join(TASKS))
     for file in sorted(folder.glob("*/run.json")):

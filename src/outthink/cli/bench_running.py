@@ -72,7 +72,8 @@ def _posed(folder: Folder) -> Posed:
     for row in posed.problems[:5]:
         click.echo(f"outthink: {row}", err=True)
     if posed.problems:
-        click.echo(f"outthink: {len(posed.problems)} bad rows in all; see {folder.path / 'problems.jsonl'}", err=True)
+        count = "1 bad row" if len(posed.problems) == 1 else f"{len(posed.problems)} bad rows"
+        click.echo(f"outthink: {count} in all; see {folder.path / 'problems.jsonl'}", err=True)
     for one in posed.not_run:
         click.echo(f"outthink: not run here: {one.what}: {one.why}", err=True)
     return posed

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from outthink.cli.storage import open_store, plain, short, store_option
+from outthink.core.events import StageEnded
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -80,6 +81,8 @@ def _print(found: StoredRun, tree: Genealogy) -> None:
     parts: list[RenderableType] = [_facts(found)]
     if found.result is not None:
         parts += [_bill(found), _candidates(found)]
+    if any(isinstance(event, StageEnded) for event in found.events):
+        parts.append(_stages(found))
     if tree.nodes:
         parts.append(drawn(tree))
     for part in parts:
@@ -134,6 +137,21 @@ def _bill(found: StoredRun) -> Table:
         table.add_row("in all", describe(result.cost))
         if describe(result.uncertain) != "nothing":
             table.add_row("perhaps more", describe(result.uncertain))
+    return table
+
+
+def _stages(found: StoredRun) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        "layer", "stage", "came", "left", "calls", "done without", title="Layers", title_justify="left", box=None
+    )
+    for event in found.events:
+        if isinstance(event, StageEnded):
+            left = ", ".join(str(node) for node in event.nodes)
+            cells = (str(event.layer), event.stage, str(event.came), left, str(event.calls), event.note)
+            table.add_row(*(Text(plain(cell)) for cell in cells))
     return table
 
 

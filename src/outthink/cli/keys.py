@@ -45,10 +45,31 @@ def _file(path: Path | None) -> KeyFile:
 
 @click.command()
 @click.argument("name")
+@click.option("--requests-per-minute", type=int, metavar="N", help="Requests begun in any 60 seconds.")
+@click.option("--tokens-per-minute", type=int, metavar="N", help="Tokens of searches at work in any 60 seconds.")
+@click.option("--searches", type=int, metavar="N", help="Searches at work at once.")
+@click.option("--money-per-day", type=float, metavar="AMOUNT", help="In the price file's currency, each day in UTC.")
+@click.option("--admin", is_flag=True, help="The key opens the dashboard and the metrics too.")
 @_file_option
-def create(name: str, path: Path | None) -> None:
-    """Make a key called NAME and show it, this once."""
-    made = _file(path).create(name)
+def create(
+    name: str,
+    requests_per_minute: int | None,
+    tokens_per_minute: int | None,
+    searches: int | None,
+    money_per_day: float | None,
+    admin: bool,
+    path: Path | None,
+) -> None:
+    """Make a key called NAME and show it, this once. Quotas hold over all gateways on one store."""
+    from outthink.serve.quotas import Quota
+
+    quota = Quota(
+        requests_per_minute=requests_per_minute,
+        tokens_per_minute=tokens_per_minute,
+        searches=searches,
+        money_per_day=money_per_day,
+    )
+    made = _file(path).create(name, quota=quota, admin=admin)
     click.echo(made.secret)
     click.echo(f"outthink: key {made.key.id} ({name}); it is kept as a digest and not shown again", err=True)
 
@@ -60,7 +81,8 @@ def list_(path: Path | None) -> None:
     found = _file(path).list()
     for key in found:
         made = time.strftime("%Y-%m-%d %H:%M", time.gmtime(key.created))
-        click.echo(f"{key.id}  {made}  {key.shown}...  {key.name}")
+        more = [f"{name}={value:g}" for name, value in key.quota.limits.items()] + ["admin"] * key.admin
+        click.echo("  ".join([key.id, made, f"{key.shown}...", key.name, *more]))
     click.echo(f"{len(found)} keys", err=True)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 from collections.abc import Mapping
 from typing import IO, Any
 
 import click
 
-from outthink.core.errors import OutthinkError
+from outthink.core.errors import OutthinkError, explain
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it: 128 + SIGINT."""
@@ -45,12 +46,39 @@ class Group(click.Group):
             raise TypeError(f"{self.members[cmd_name]} is not a command")
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As in click; words that are no text are refused, since names of runs, recipes and files are text everywhere."""
+        for word in args:
+            try:
+                word.encode()
+            except UnicodeEncodeError:
+                raise Refused(_no_text(word)) from None
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; errors raised on purpose become one message."""
+        """Run the command; errors raised on purpose, and what the system refuses of files and sockets, become one message."""
         try:
             return super().invoke(ctx)
         except OutthinkError as error:
             raise Refused(str(error)) from error
+        except OSError as error:
+            if error.errno is None or error.errno == errno.EPIPE:
+                raise  # no refusal of the system's, or whoever read the output has left, which click knows
+            raise Refused(_refused(error)) from error
         except KeyboardInterrupt:
             click.echo("outthink: interrupted", err=True)
             ctx.exit(INTERRUPTED)
+
+
+def _no_text(word: str) -> str:
+    return explain(
+        "A word of the command line is not UTF-8.",
+        got=word.encode(errors="backslashreplace").decode(),
+        expected="text",
+        remedy="Rename the file, or give the word another way.",
+    )
+
+
+def _refused(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename is not None else ""
+    return f"{where}{error.strerror or error}"

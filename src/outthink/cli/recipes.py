@@ -18,6 +18,7 @@ from outthink.core.errors import OutthinkError
         "show": "outthink.cli.recipes:show",
         "check": "outthink.cli.recipes:check",
         "schema": "outthink.cli.recipes:schema",
+        "from-archon": "outthink.cli.recipes:from_archon",
     },
 )
 def recipes() -> None:
@@ -109,6 +110,27 @@ def schema() -> None:
     from outthink.recipes.schema import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2))
+
+
+@click.command("from-archon")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.option(
+    "--map", "models", metavar="NAME=ENGINE[:MODEL]", multiple=True, help="What stands in for a model; * is any other."
+)
+def from_archon(file: str, models: tuple[str, ...]) -> None:
+    """FILE, a configuration of Archon, as a recipe: TOML on standard output, and on standard error what was read otherwise, and why.
+
+    For example `outthink recipes from-archon config.json --map gpt-4o=openai:NAME --map '*=local' > pipeline.toml`.
+    """
+    from pathlib import Path
+
+    from outthink.recipes.archon import from_archon as read
+    from outthink.recipes.show import to_toml
+
+    recipe, notes = read(Path(file), models)
+    for note in notes:
+        click.echo(f"outthink: {note}", err=True)
+    click.echo(to_toml(recipe, comments=False, defaults=False), nl=False)
 
 
 def _table(title: str, rows: dict[str, str]) -> None:

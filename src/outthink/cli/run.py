@@ -31,6 +31,7 @@ REFUSED = 1
     "--jsonl", is_flag=True, help="The file, or standard input, holds one task a line: results go out one a line."
 )
 @click.option("--method", metavar="NAME", help="A method, a preset, or the path of a recipe.  [default: best-of-n]")
+@click.option("--recipe", metavar="PATH", help="A recipe to start from; --method then replaces its method alone.")
 @click.option(
     "--n", type=int, metavar="N", help="The method's own size, such as members: short for --set algorithm.n=N."
 )
@@ -77,6 +78,7 @@ def run(
     file: str | None,
     jsonl: bool,
     method: str | None,
+    recipe: str | None,
     n: int | None,
     verifier: str | None,
     answer: str | None,
@@ -111,7 +113,16 @@ def run(
         sys.exit(resume_one(resume, budget=limits, as_json=as_json, where=where, take_over=take_over))
     if take_over:
         raise click.UsageError("--take-over goes with --resume RUN.")
-    made = plan(method=method, model=model, verifier=verifier, answer=answer, budget=limits, n=n, changes=changes)
+    made = plan(
+        recipe=recipe,
+        method=method,
+        model=model,
+        verifier=verifier,
+        answer=answer,
+        budget=limits,
+        n=n,
+        changes=changes,
+    )
     asked = read(question, file, jsonl=jsonl)
     for message in asked.bad:
         click.echo(f"outthink: {message}", err=True)
@@ -173,6 +184,9 @@ def _rehearse(made: Plan, asked: Asked, as_json: bool) -> None:
 
 def _bounds(found: Most, tasks: int) -> Sequence[str]:
     lines = [f"tasks: {tasks}", f"steps of members at most: {'no bound' if found.moves is None else found.moves}"]
+    for number, layer in enumerate(found.layers, 1):
+        again = f", {layer.most} with all retries" if layer.most > layer.calls else ""
+        lines.append(f"layer {number}, {layer.stage}: {layer.calls} calls{again}; leaves {layer.candidates} at most")
     for name, value in found.bounds.items():
         if value:
             by = "  (the budget)" if name in found.limited else ""

@@ -5,12 +5,14 @@ Presets of methods are made for texts, so a bare name means the method itself he
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from outthink.core.cost import Budget
 from outthink.recipes.recipe import from_tables
 from outthink.recipes.registry import find, registry
+from outthink.search.rewind import Rewind
 
 if TYPE_CHECKING:
     from outthink.core.algorithm import Algorithm
@@ -23,6 +25,15 @@ BRANCHINGS = 5
 
 WITH_NOISE = ("evolve",)
 """Methods of whole samples that do better with a solver that draws noise."""
+
+WITHOUT_NOISE = ("rewind",)
+"""Methods of steps that draw all the noise they need when they go back."""
+
+CHILDREN = 5
+"""How many ways a search over paths tries from each place, where the budget pays for more lines as well."""
+
+SIZES = {f"algorithm.{setting}" for setting in ("n", "rounds", "children", "sizes")}
+"""Settings that say how large a search is: whoever says one of them says how large."""
 
 LOOKS = 8
 """How often members are compared on their way, by methods that would do so at every step."""
@@ -46,13 +57,16 @@ def planned(
         steps: of the grid. sample: evaluations that one whole sample costs.
     """
     from outthink.recipes.load import load
+    from outthink.recipes.override import override
     from outthink.recipes.plan import plan
 
     if method in registry().tags("algorithm"):
-        recipe = from_tables({"algorithm": {"type": method, **suited(method, steps)}}, f"The method {method!r}")
+        looks = verifier.spec.partial
+        recipe = from_tables({"algorithm": {"type": method, **suited(method, steps, looks)}}, f"The method {method!r}")
         said = {change.partition("=")[0].strip() for change in changes}
-        if n is None and budget.denoiser_evals is not None and not said & {"algorithm.n", "algorithm.rounds"}:
-            changes = [*_sized(recipe.algorithm, budget.denoiser_evals // sample), *changes]
+        if n is None and budget.denoiser_evals is not None and not said & SIZES:
+            asked = override(recipe, changes, where=f"The method {method!r}")
+            changes = [*_sized(asked.algorithm, budget.denoiser_evals // sample, steps), *changes]
     else:
         recipe = load(method)
     how: dict[str, Any] = {"process": process, "verifier": verifier, "answer": "none"}
@@ -63,12 +77,18 @@ def solver_for(method: str) -> str:
     """The solver where none is said: without noise for methods that never branch, with noise for all others."""
     if method not in registry().tags("algorithm") or method in WITH_NOISE:
         return "ancestral"
+    if method in WITHOUT_NOISE:
+        return "dpm-solver"
     whole = cast("type[Algorithm[Any]]", find("algorithm", method)).whole_samples
     return "dpm-solver" if whole else "ancestral"
 
 
-def suited(method: str, steps: int) -> dict[str, Any]:
-    """Settings of a method that suit a denoiser of so many steps better than its defaults, which suit texts."""
+def suited(method: str, steps: int, looks: bool) -> dict[str, Any]:
+    """Settings of a method that suit a denoiser of so many steps better than its defaults, which suit texts.
+
+    `looks`: whether images are judged on the way. A search over paths gains a step a round then; else it goes nearly all the way back each
+    time, as published (spec 19), and judges what the model foretells.
+    """
     if method == "particle-filter":
         return {"every": max(1, steps // LOOKS)}
     if method == "tree":
@@ -79,10 +99,14 @@ def suited(method: str, steps: int) -> dict[str, Any]:
         return {"rounds": steps}
     if method == "evolve":
         return {"schedule": sorted({0, 2 * steps // 5, 3 * steps // 5, 4 * steps // 5})}
+    if method == "rewind" and not looks:
+        start = max(2, min(steps - 1, round(0.89 * steps)))
+        back = max(1, min(start - 1, round(0.78 * steps)))
+        return {"start": start, "back": back, "ahead": back + max(1, round(0.03 * steps)), "evaluate": "answer"}
     return {}
 
 
-def _sized(algorithm: Algorithm[Any], samples: int) -> list[str]:
+def _sized(algorithm: Algorithm[Any], samples: int, steps: int) -> list[str]:
     """As many members as the budget pays whole samples for; other methods go on until it ends."""
     name, most = algorithm.name(), max(1, samples)
     if name == "beam":
@@ -98,6 +122,17 @@ def _sized(algorithm: Algorithm[Any], samples: int) -> list[str]:
         n = max(1, most // 5)
         sizes = [f"algorithm.n={n}", f"algorithm.elites={min(2, n // 3)}", f"algorithm.tournament={min(3, 2 * n)}"]
         return sizes if most >= 10 else [*sizes, "algorithm.batch=1"]
+    if isinstance(algorithm, Rewind):
+        # In evaluations: the first stretch, and each child asks once where it comes back to and once a step.
+        first = algorithm.start + 1
+        rounds = math.ceil(max(0, steps - algorithm.start) / (algorithm.ahead - algorithm.back))
+        a_child, total = max(1, rounds * (algorithm.ahead + 1)), most * steps
+        n = max(1, total // (first + CHILDREN * a_child))
+        return [
+            f"algorithm.n={n}",
+            f"algorithm.children={max(1, (total // n - first) // a_child)}",
+            f"algorithm.rounds={max(1, rounds)}",
+        ]
     if name == "zero-order":
         return [f"algorithm.rounds={max(1, (most - 1) // 4)}", "algorithm.n=4"]
     return []

@@ -110,7 +110,8 @@ class GridProcess(Process[Latents], Completable[Latents], Abridging):
         """The predicted data, decoded; "latent" and "level" are features."""
         if len(states) == 0:
             return []
-        shown = await self._off_loop(self.decoded, states)
+        # Where nothing is decoded, there is less to do than to hand it over to the worker.
+        shown = self.decoded(states) if self._decode is None else await self._off_loop(self.decoded, states)
         final = states.level == self.grid.steps
         candidates = []
         for i in range(len(states)):

@@ -16,7 +16,7 @@ from outthink.diffusion.latents import Latents
 from outthink.diffusion.levels import Grid, Level
 from outthink.diffusion.network import Condition, FieldNetwork, Network, rows
 from outthink.diffusion.solvers.solver import Here, Move, Past, Solver
-from outthink.diffusion.tensors import noise, scaled, working_type
+from outthink.diffusion.tensors import noise, spread, working_type
 from outthink.numerics.types import FloatArray, IntArray, SeedArray
 
 _STEP = 2
@@ -187,5 +187,5 @@ def same_shape(said: torch.Tensor, x: torch.Tensor) -> None:
 
 def drawn(move: Move, z: torch.Tensor) -> tuple[torch.Tensor, FloatArray]:
     """A draw from a step's Gaussian, [n, ...], and what the solver says that it adds to the log-weights, [n]."""
-    moved = move.mean + scaled(move.deviation, z) if move.deviation.any() else move.mean
+    moved = torch.addcmul(move.mean, spread(move.deviation, z), z) if move.deviation.any() else move.mean
     return moved, np.zeros(len(moved)) if move.log_ratio is None else move.log_ratio

@@ -5,21 +5,19 @@ Noise is drawn on the host by one counter-based generator and moved, so that a s
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 
 from outthink.numerics.types import BoolArray, FloatArray, SeedArray
 
-_MANY = 1 << 15
-"""So many numbers take longer to draw than it takes to wake another thread."""
+_LONG = 1 << 11
+"""Rows of so many numbers are drawn by Box and Muller's rule, shorter ones by the ziggurat, which needs fewer calls."""
 
-_DRAWERS = min(4, os.cpu_count() or 1)
-
-_DRAWING = ThreadPoolExecutor(_DRAWERS, thread_name_prefix="outthink-noise")
+_HALF, _MINUS_2 = np.float32(0.5), np.float32(-2.0)
+_OF_32_BITS, _TURN_OF_32_BITS = np.float32(2.0**-32), np.float32(2.0 * math.pi * 2.0**-32)
 
 
 def scaled(coefficient: FloatArray, tensor: torch.Tensor) -> torch.Tensor:
@@ -53,29 +51,59 @@ def noise(seeds: SeedArray, purpose: int, shape: Sequence[int], like: torch.Tens
     Philox with the seed as its key and the purpose in its counter, so that uses never overlap and nothing depends on the other rows.
     """
     double = like.dtype == torch.float64
-    out = np.empty((len(seeds), *shape), np.float64 if double else np.float32)
+    size = math.prod(shape)
+    out = np.empty((len(seeds), size), np.float64 if double else np.float32)
 
-    def draw(rows: slice) -> None:
-        # One generator is set to each row's place in turn, for making one takes longer than drawing a small row.
-        bits = np.random.Philox(0)
-        generator, key = np.random.Generator(bits), np.zeros(2, np.uint64)
-        counter, rest = np.array([0, 0, purpose, 0], np.uint64), np.zeros(4, np.uint64)
-        for row, seed in zip(out[rows], seeds[rows], strict=True):
-            key[0] = seed
-            bits.state = {
-                "bit_generator": "Philox",
-                "state": {"counter": counter, "key": key},
-                "buffer": rest,
-                "buffer_pos": 4,
-                "has_uint32": 0,
-                "uinteger": 0,
-            }
-            generator.standard_normal(out=row, dtype=out.dtype)
+    # One generator is set to each row's place in turn, for making one takes longer than drawing a small row.
+    bits = np.random.Philox(0)
+    fill = _ziggurat(bits) if double or size < _LONG else _BoxMuller(bits, size)
+    key, rest = np.zeros(2, np.uint64), np.zeros(4, np.uint64)
+    counter = np.array([0, 0, purpose, 0], np.uint64)
+    for row, seed in zip(out, seeds, strict=True):
+        key[0] = seed
+        bits.state = {
+            "bit_generator": "Philox",
+            "state": {"counter": counter, "key": key},
+            "buffer": rest,
+            "buffer_pos": 4,
+            "has_uint32": 0,
+            "uinteger": 0,
+        }
+        fill(row)
+    return torch.from_numpy(out.reshape(len(seeds), *shape)).to(like.device, working_type(like))
 
-    # Rows are drawn side by side where that pays: nothing depends on the order.
-    parts = min(len(seeds), _DRAWERS) if out.size >= _MANY else 1
-    size = -(-len(seeds) // max(parts, 1)) or 1
-    side_by_side = _DRAWING.map if parts > 1 else map
-    for _ in side_by_side(draw, [slice(at, at + size) for at in range(0, len(seeds), size)]):
-        continue
-    return torch.from_numpy(out).to(like.device, working_type(like))
+
+def _ziggurat(bits: np.random.Philox) -> Callable[[FloatArray], None]:
+    generator = np.random.Generator(bits)
+
+    def fill(row: FloatArray) -> None:
+        generator.standard_normal(out=row, dtype=row.dtype.type)
+
+    return fill
+
+
+class _BoxMuller:
+    """Fills float32 rows of one size from a generator's raw bits: twice as fast as the ziggurat where rows are long.
+
+    sqrt(-2 log u) cos(2 pi v) and sqrt(-2 log u) sin(2 pi v) of u, v with 32 bits each, so that nothing lies beyond 6.8 deviations.
+    Each row is computed by itself and in the same place, so that its last bits do not depend on the others.
+    Source: Box and Muller (1958).
+    """
+
+    def __init__(self, bits: np.random.Philox, size: int) -> None:
+        self.bits, self.half = bits, -(-size // 2)
+        self.rest = size - self.half
+        self.uniform = np.empty((2, self.half), np.float32)
+        self.wave = np.empty(self.half, np.float32)
+
+    def __call__(self, row: FloatArray) -> None:
+        radius, angle = self.uniform
+        np.copyto(self.uniform, self.bits.random_raw(self.half).view(np.uint32).reshape(2, -1), casting="same_kind")
+        radius += _HALF
+        radius *= _OF_32_BITS
+        np.log(radius, out=radius)
+        radius *= _MINUS_2
+        np.sqrt(radius, out=radius)
+        angle *= _TURN_OF_32_BITS
+        np.multiply(radius, np.cos(angle, out=self.wave), out=row[: self.half])
+        np.multiply(radius[: self.rest], np.sin(angle, out=self.wave)[: self.rest], out=row[self.half :])

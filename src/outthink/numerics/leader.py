@@ -37,18 +37,21 @@ def always_valid(own: int, other: int) -> float:
     return min(1.0, math.exp(-log_martingale))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1 << 14)
 def catching_up(own: int, other: int, rest: int, left: int) -> FloatArray:
     """Probabilities of (votes for the rival) - (votes for the leader) among the next `left`, from -left to left, [2 left + 1].
 
     Both are predictive: Dirichlet-multinomial over leader, rival and the rest. Do not write into the result, it is remembered.
     """
-    result = np.zeros(2 * left + 1)
-    pair = _beta_binomial(left, own + other + 2, rest)
-    for votes, chance in enumerate(pair.tolist()):
-        # Of `votes` that go to one of the two, x go to the rival: the difference is 2 x - votes.
-        at = left + 2 * np.arange(votes + 1) - votes
-        result[at] += chance * _beta_binomial(votes, other + 1, own + 1)
+    # Of `votes` that go to one of the two, x go to the rival: the difference is 2 x - votes.
+    votes, x = np.tril_indices(left + 1)
+    a, b = other + 1, own + 1
+    log_factorial = _log_factorials(left + a + b)
+    choose = log_factorial[votes] - log_factorial[x] - log_factorial[votes - x]
+    ratio = log_factorial[x + a - 1] + log_factorial[votes - x + b - 1] - log_factorial[votes + a + b - 1]
+    norm = log_factorial[a - 1] + log_factorial[b - 1] - log_factorial[a + b - 1]
+    chance = _beta_binomial(left, own + other + 2, rest)[votes] * np.exp(choose + ratio - norm)
+    result = np.bincount(left + 2 * x - votes, chance, 2 * left + 1)
     result.flags.writeable = False
     return result
 
@@ -76,8 +79,14 @@ def _beta_binomial(n: int, a: int, b: int) -> FloatArray:
     if b == 0:
         return np.asarray(np.arange(n + 1) == n, np.float64)
     k = np.arange(n + 1)
-    log_factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n + a + b + 1)))])
+    log_factorial = _log_factorials(n + a + b)
     choose = log_factorial[n] - log_factorial[k] - log_factorial[n - k]
     ratio = log_factorial[k + a - 1] + log_factorial[n - k + b - 1] - log_factorial[n + a + b - 1]
     norm = log_factorial[a - 1] + log_factorial[b - 1] - log_factorial[a + b - 1]
     return np.asarray(np.exp(choose + ratio - norm))
+
+
+@lru_cache(maxsize=1024)
+def _log_factorials(most: int) -> FloatArray:
+    """log k! for k = 0..most, nats."""
+    return np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, most + 1)))])

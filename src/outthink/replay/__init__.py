@@ -9,9 +9,12 @@
 instead of samples. To run a search itself over stored samples, hand it `StoredSamples` as its process.
 """
 
+from outthink.replay.comparing import keys_by
 from outthink.replay.fields import Fields
 from outthink.replay.reading import BadRow, Imported, read_samples, same_text
 from outthink.replay.replay import Line, replay
+from outthink.replay.row import Keys
+from outthink.replay.run_samples import Chance, RunSamples, chances, run_samples
 from outthink.replay.samples import QuestionSamples, SampleTable, gathered
 from outthink.replay.selectors import SELECTORS, Selector
 from outthink.replay.stopping import replay_adaptive, replay_budgets
@@ -21,20 +24,26 @@ from outthink.replay.stored_scores import StoredScore, StoredScores
 __all__ = [
     "SELECTORS",
     "BadRow",
+    "Chance",
     "Fields",
     "Imported",
+    "Keys",
     "Line",
     "QuestionSamples",
+    "RunSamples",
     "SampleTable",
     "Selector",
     "StoredSample",
     "StoredSamples",
     "StoredScore",
     "StoredScores",
+    "chances",
     "gathered",
+    "keys_by",
     "read_samples",
     "replay",
     "replay_adaptive",
     "replay_budgets",
+    "run_samples",
     "same_text",
 ]

@@ -7,6 +7,7 @@ first member came. `tests/replay` holds them against `vote` and `best-of-n` run 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -110,10 +111,16 @@ def _first_of_heaviest(classes: IntArray, weight: FloatArray, subsets: IntArray)
     sums = _sums(classes, weight)
     top = sums.max(axis=1, keepdims=True)
     leads = (sums >= top * (1.0 - ROUNDING)) & (sums > 0.0)
-    eligible = np.take_along_axis(leads, np.maximum(classes, 0), axis=1) & (classes >= 0) & (weight > 0.0)
+    eligible = leads[_row_numbers(len(leads))[:, None], np.maximum(classes, 0)] & (classes >= 0) & (weight > 0.0)
     first = np.argmax(eligible, axis=1)
     return np.where(_at(eligible, first), _at(subsets, first), NOBODY)
 
 
 def _at(values: NDArray[Any], column: IntArray) -> NDArray[Any]:
-    return np.take_along_axis(values, column[:, None], axis=1)[:, 0]
+    return values[_row_numbers(len(values)), column]
+
+
+@lru_cache(maxsize=64)
+def _row_numbers(many: int) -> IntArray:
+    # Asked for a dozen times a question, always for the same few numbers of subsets.
+    return np.arange(many)

@@ -13,7 +13,7 @@ file, or else decided by comparing with the reference. The file is read line by 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -22,11 +22,10 @@ import msgspec
 
 from outthink.core.errors import InputError, explain
 from outthink.replay.fields import Fields
-from outthink.replay.row import read_row
+from outthink.replay.row import Keys, read_row
 from outthink.replay.samples import QuestionSamples, SampleTable, gathered
 
 LONGEST_BYTES = 8 << 20
-Keys = Callable[[Sequence[str | None]], Sequence[Hashable | None]]
 
 
 class BadRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,7 +23,8 @@ from outthink.replay.selectors import OneQuestion, one_question, over_subsets, s
 from outthink.replay.subsets import orders
 from outthink.search.stopping import AnyRule, Leader, Seen
 
-ORDERS = 32
+ORDERS, ORDERS_IN_ALL = 32, 10_000
+"""The most orders that are tried of one question, and of all questions of many."""
 
 
 def replay_adaptive(
@@ -34,14 +35,15 @@ def replay_adaptive(
     score: str | None = None,
     seed: int = 0,
     level: float = 0.95,
-    many: int = ORDERS,
+    many: int | None = None,
 ) -> list[Line]:
     """A line for each number of samples that an adaptive run might have drawn at most; `samples` is how many it draws on average.
 
     Args:
         rule: a vote's `Leader` by default; a rule that looks at scores makes the best-scored sample the answer.
-        many: orders of each question's samples that are tried.
+        many: orders of each question's samples that are tried; None for 32, or fewer where there are over 300 questions.
     """
+    many = max(1, min(ORDERS, ORDERS_IN_ALL // len(table))) if many is None else many
     rule = Leader() if rule is None else rule
     whose, scores = table.score_of(score) if rule.reads_scores else ("", None)
     counts, lines, decided = resamples_of(table, seed), [], _Decided(rule)
@@ -126,7 +128,7 @@ class _Decided:
             if self.rule.reads_scores:
                 stops, least = self._of(Seen(one.score[own], votes_of(one.answer[own]), at, most))
             else:
-                stops, least = self.by_votes(votes_of(one.answer[own]), at, most)
+                stops, least = self.by_votes(_as_led(votes_of(one.answer[own])), at, most)
             if stops and at:
                 return at
             at += min(most - at, max(1, least))
@@ -146,3 +148,11 @@ def votes_of(answer: IntArray) -> tuple[int, ...]:
         if one >= 0:
             counts[one] = counts.get(one, 0) + 1
     return tuple(counts.values())
+
+
+def _as_led(votes: tuple[int, ...]) -> tuple[int, ...]:
+    """The same votes in an order that means the same to every rule: who came before the leader, the leader, who came after it."""
+    if len(votes) < 3:
+        return votes
+    first = votes.index(max(votes))
+    return (*sorted(votes[:first]), votes[first], *sorted(votes[first + 1 :]))

@@ -114,6 +114,7 @@ class ModelJudge(OneByOne):
             {i: row.failure for i, row in enumerate(rows) if row.failure is not None},
             asked_all.uncertain,
             frozenset(i for i, row in enumerate(rows) if row.cut),
+            _told([row for row in found.values() if row.failure is None]),
         )
 
     async def close(self) -> None:
@@ -127,12 +128,13 @@ class ModelJudge(OneByOne):
 
 @dataclass(frozen=True)
 class Judged:
-    """What the judgements of one text come to; nan for no opinion. `cut`: there was no time for any."""
+    """What the judgements of one text come to; nan for no opinion. `cut`: there was no time for any. `lost`: of those, failed ones."""
 
     value: float = float("nan")
     note: str = ""
     failure: Failure | None = None
     cut: bool = False
+    lost: tuple[Failure, ...] = ()
 
     @classmethod
     def of(cls, judgements: Sequence[Judgement]) -> Judged:
@@ -150,4 +152,15 @@ class Judged:
         ended = len(judgements) - len(verdicts)
         late = f"{ended} of {len(judgements)} judgements were cut short" if ended else ""
         value = float(np.mean([one.value for one in heard])) if heard else float("nan")
-        return cls(value, "; ".join(filter(None, (reasons, missing, late))))
+        return cls(value, "; ".join(filter(None, (reasons, missing, late))), lost=tuple(failed))
+
+
+def _told(rows: Sequence[Judged]) -> tuple[str, ...]:
+    """A word on judgements that failed where others of the same text did not, so that its score rests on these."""
+    lost = [failure for row in rows for failure in row.lost]
+    texts = sum(bool(row.lost) for row in rows)
+    return (
+        (f"{len(lost)} judgements of {texts} candidates failed, and others of each did not: {lost[0].message}",)
+        if lost
+        else ()
+    )

@@ -16,6 +16,10 @@ from typing import Any
 from urllib.parse import quote
 
 MOST_ROWS = 1_000_000
+MOST_BYTES = 200_000_000
+"""Of texts and blobs in a result."""
+LONGEST_VALUE = 10_000_000
+"""Bytes of one text or blob; a query cannot make a longer one."""
 _ALLOWED = {
     sqlite3.SQLITE_SELECT,
     sqlite3.SQLITE_READ,
@@ -34,12 +38,16 @@ def result(database: str, script: str, query: str, ordered: bool) -> dict[str, A
     connection = sqlite3.connect(f"file:{quote(database)}?mode=ro", uri=True) if database else _filled(script)
     try:
         connection.set_authorizer(_only_reading)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
         cursor = connection.execute(query)
         if cursor.description is None:
             return {"error": "the query gives no rows; it is no SELECT"}
-        rows = cursor.fetchmany(MOST_ROWS + 1)
-        if len(rows) > MOST_ROWS:
-            return {"error": f"the result has more than {MOST_ROWS} rows"}
+        rows, size = [], 0
+        for row in cursor:
+            rows.append(row)
+            size += sum(len(value) for value in row if isinstance(value, str | bytes))
+            if len(rows) > MOST_ROWS or size > MOST_BYTES:
+                return {"error": f"the result has more than {MOST_ROWS} rows or {MOST_BYTES} bytes"}
         return {"digest": _digest(rows, ordered, len(cursor.description)), "rows": len(rows)}
     except (sqlite3.Error, sqlite3.Warning, OverflowError, UnicodeError, ValueError) as error:
         return {"error": str(error)}

@@ -50,6 +50,13 @@ def right(gold: str, said: str, script: str = SCRIPT, seconds: float = 5.0) -> b
         ("SELECT name FROM pets", "SELECT name FROM pets; DROP TABLE pets", False),
         ("SELECT name FROM pets", "PRAGMA table_info(pets)", False),
         ("SELECT name FROM pets", "ATTACH DATABASE 'other' AS other", False),
+        # What would fill the memory is wrong, and breaks nothing.
+        ("SELECT name FROM pets", "SELECT zeroblob(500000000)", False),
+        (
+            "SELECT name FROM pets",
+            "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT zeroblob(9000000) FROM c",
+            False,
+        ),
     ],
 )
 def test_results_are_compared(gold: str, said: str, expected: bool) -> None:

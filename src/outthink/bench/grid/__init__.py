@@ -12,7 +12,7 @@ from outthink.bench.grid.entrants import not_run as not_run_of
 from outthink.bench.grid.estimating import Estimate, estimate
 from outthink.bench.grid.executors import Executor, LocalExecutor
 from outthink.bench.grid.folder import Folder, RunRecord
-from outthink.bench.grid.posing import NotRun, Posed, pose
+from outthink.bench.grid.posing import NotRun, Posed, pose, tasks_not_run
 from outthink.bench.grid.reading import digest, grid_from, grid_of, grid_presets, grid_to_toml, over, quick, read_grid
 from outthink.bench.grid.running import GridWatcher, Running, opened
 from outthink.bench.grid.settings import Axis, Grid, GridRecipe, Variant
@@ -43,4 +43,5 @@ __all__ = [
     "pose",
     "quick",
     "read_grid",
+    "tasks_not_run",
 ]

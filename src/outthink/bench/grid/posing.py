@@ -11,7 +11,7 @@ from typing import Any
 from outthink.bench.contest import Question
 from outthink.bench.grid.settings import Grid
 from outthink.bench.tasks import BadRow, TaskSet, load_tasks
-from outthink.core.errors import InputError, explain
+from outthink.core.errors import Incompatible, InputError, explain
 
 DATA = "OUTTHINK_DATA"
 """The variable that names a folder in which files of tasks are looked for."""
@@ -48,23 +48,25 @@ class Posed:
 def pose(grid: Grid, load: Load | None = None) -> Posed:
     """Load every task of the grid. `load`: of one table; the package's own sources unless said otherwise.
 
-    Raises `InputError` for data that is not here (unless the grid leaves it out) and for questions that share an id.
+    Raises `InputError` for data that is not here and `Incompatible` for answers that cannot be marked here (unless the grid leaves such
+    tasks out), and `InputError` for questions that share an id.
     """
     load = load or _loaded
     sets: dict[str, TaskSet] = {}
     not_run: list[NotRun] = []
     for given in grid.tasks:
         table = {name: value for name, value in given.items() if name != "not_run"}
-        what = f"task {table.get('called') or table.get('type', '?')}"
+        what = _what(table)
         if given.get("not_run"):
             not_run.append(NotRun(what, str(given["not_run"])))
             continue
         try:
             found = load(table)
-        except InputError as error:
+        except (InputError, Incompatible) as error:
             if grid.missing == "refuse":
                 raise
-            not_run.append(NotRun(what, f"its data is not here: {error}"))
+            here = "its data is not here: " if isinstance(error, InputError) else ""
+            not_run.append(NotRun(what, f"{here}{error}"))
             continue
         if found.name in sets:
             raise InputError(
@@ -79,6 +81,15 @@ def pose(grid: Grid, load: Load | None = None) -> Posed:
     posed = Posed(sets, tuple(not_run))
     _check_ids(posed)
     return posed
+
+
+def tasks_not_run(grid: Grid) -> tuple[NotRun, ...]:
+    """The tasks that the grid itself says are not run here, and why."""
+    return tuple(NotRun(_what(table), str(table["not_run"])) for table in grid.tasks if table.get("not_run"))
+
+
+def _what(table: Mapping[str, Any]) -> str:
+    return f"task {table.get('called') or table.get('type', '?')}"
 
 
 def _check_ids(posed: Posed) -> None:

@@ -85,7 +85,7 @@ def grid_of(
     read = plan(model=model, verifier=verifier, answer=answer).recipe.tables()
     for name, given in (("engine", model), ("verifier", verifier), ("answer", answer)):
         if given is not None and given != "none":
-            shared[name] = read[name]
+            shared[name] = _sayable(read[name])
     every = [{"recipe": method, "changes": list(changes)} for method in methods]
     tables = {"tasks": [task_table(task) for task in tasks], "recipes": every, **shared, **settings}
     return decode({name: value for name, value in tables.items() if value is not None}, Grid, "$", "The grid")
@@ -95,12 +95,19 @@ def over(grid: Grid, model: str | None, sizes: Sequence[int] | None, seeds: int 
     """The grid with another model, other sizes for recipes without sizes of their own, or so many seeds; None leaves a part as it is."""
     changes: dict[str, Any] = {}
     if model is not None:
-        changes["engine"] = plan(model=model).recipe.tables()["engine"]
+        changes["engine"] = _sayable(plan(model=model).recipe.tables()["engine"])
     if sizes is not None:
         changes["sizes"] = tuple(sizes)
     if seeds is not None:
         changes["seeds"] = seeds
     return replace(grid, **changes)
+
+
+def _sayable(value: Any) -> Any:
+    """A table without settings that were not set: TOML, in which a run's folder keeps it, has no word for them."""
+    if isinstance(value, Mapping):
+        return {name: _sayable(one) for name, one in value.items() if one is not None}
+    return [_sayable(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def task_table(text: str) -> dict[str, Any]:

@@ -104,7 +104,8 @@ class Grid(Settings):
         replies: whether the model's replies are kept as well, so that a unit that was cut goes on with what it had paid for: "auto" keeps
             those of engines outside this machine.
         style: whether questions are followed by how the answer has to be given ("said"), or recipes see to that themselves ("left-out").
-        missing: whether a task whose data is not here is an error ("refuse"), or is marked as not run ("leave-out").
+        missing: whether a task whose data is not here, or that cannot be marked here, is an error ("refuse"), or is marked as not run
+            ("leave-out").
         description: for people; changes nothing.
     """
 
@@ -149,7 +150,34 @@ class Grid(Settings):
                 )
             )
 
+        for name in ("tasks", "recipes", "engine", "process", "answer", "verifier"):
+            if unsaid := _nothing_in(getattr(self, name), name):
+                raise SettingsError(
+                    explain(
+                        "A table of the grid sets something to nothing.",
+                        got=f"{unsaid} = None",
+                        expected="values that TOML can hold, for a run's folder keeps them",
+                        remedy="Leave it out.",
+                    )
+                )
+
     @property
     def all_seeds(self) -> tuple[int, ...]:
         """The seeds, written out."""
         return tuple(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
+
+
+def _nothing_in(value: Any, place: str) -> str:
+    """The place of the first None inside of tables, "" where there is none."""
+    match value:
+        case GridRecipe():
+            return _nothing_in(value.recipe, f"{place}.recipe")
+        case dict():
+            inside = [(f"{place}.{name}", one) for name, one in value.items()]
+        case list() | tuple():
+            inside = [(f"{place}[{i}]", one) for i, one in enumerate(value)]
+        case _:
+            return ""
+    return next(
+        (at if one is None else found for at, one in inside if one is None or (found := _nothing_in(one, at))), ""
+    )

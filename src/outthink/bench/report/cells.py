@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell. `kind`: the class that the page's style knows; `question`: whose trace it leads to, "" for none."""
+    """One cell. `detail`: stands below; `kind`: the class that the page's style knows; `question`: whose trace it leads to."""
 
     text: str
+    detail: str = ""
     kind: str = ""
     question: str = ""
 

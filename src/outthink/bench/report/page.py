@@ -7,11 +7,11 @@ from importlib import resources
 
 from outthink.bench.report import plot, said, sheets, wording
 from outthink.bench.report.made import facts
-from outthink.core.markup import Markup, join, tag
 from outthink.bench.report.questions import Traced
 from outthink.bench.report.study import SetStudy, Study
 from outthink.bench.report.tables import drawn
 from outthink.bench.report.traces import traces
+from outthink.core.markup import Markup, join, tag
 
 STYLES = ("plot.css", "report.css")
 
@@ -65,7 +65,7 @@ def _set(study: SetStudy, place: str) -> list[Markup]:
         parts += [tag("div", *figures, class_="plots"), plot.legend(study)]
     if study.rows:
         parts += [drawn(sheets.accuracy(study)), tag("p", wording.LEGEND, class_="soft")]
-        parts += [tag("h3", "The bill, a question"), drawn(sheets.bill(study))]
+        parts += [tag("h3", "The bill, a question"), drawn(sheets.bill(study)), tag("p", said.BILL, class_="soft")]
     parts.append(tag("p", wording.constant_line(study.constant)))
     if study.choices:
         lines = [tag("li", sentence) for one in study.choices for sentence in said.of_choices(one)]

@@ -19,7 +19,7 @@ from outthink.numerics.pareto import pareto_frontier
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 480.0, 336.0, 40.0, 12.0, 18.0, 40.0
 COLOURS = 12
 MANTISSAS = (1, 2, 5)
-LETTER, LINE = 6.9, 14.0
+LETTER, LINE = 7.3, 14.0
 """Width of a letter and height of a line of the names, about."""
 
 
@@ -74,9 +74,9 @@ def drawable(study: SetStudy) -> list[Row]:
     return [row for row in study.rows if row.entry.tokens.mean() > 0]
 
 
-def series(methods: Sequence[str], method: str) -> str:
+def series(study: SetStudy, method: str) -> str:
     """The class that colours a method."""
-    return f"s{methods.index(method) % COLOURS}"
+    return f"s{study.of_run.index(method) % COLOURS}"
 
 
 def curves(study: SetStudy) -> Markup | None:
@@ -84,14 +84,14 @@ def curves(study: SetStudy) -> Markup | None:
     rows = drawable(study)
     if not rows:
         return None
-    frame, methods = Frame.around(rows, study.constant.share), study.methods
+    frame = Frame.around(rows, study.constant.share)
     drawn = []
-    for method in methods:
+    for method in study.methods:
         own = sorted(
             (row for row in rows if row.entry.method == method), key=lambda row: float(row.entry.tokens.mean())
         )
         at = [(frame.x(float(row.entry.tokens.mean())), row) for row in own]
-        kind = f"{series(methods, method)}{' dashed' if is_plain(method) else ''}"
+        kind = f"{series(study, method)}{' dashed' if is_plain(method) else ''}"
         parts = []
         if len(at) > 1:
             edge = [(x, frame.y(row.interval.high)) for x, row in at]
@@ -111,7 +111,7 @@ def pareto(study: SetStudy) -> Markup | None:
     honest = [row for row in rows if not sees_answers(row.entry.method)]
     if not honest:
         return None
-    frame, methods = Frame.around(rows, study.constant.share), study.methods
+    frame = Frame.around(rows, study.constant.share)
     best = pareto_frontier(
         np.array([row.entry.tokens.mean() for row in honest]), np.array([row.entry.accuracy for row in honest])
     )
@@ -124,7 +124,7 @@ def pareto(study: SetStudy) -> Markup | None:
     drawn = [tag("polyline", points=_path(steps), class_="frontier")]
     for row in rows:
         dot = _dot(frame, row, own_band=True)
-        drawn.append(tag("g", dot, class_=f"{series(methods, row.entry.method)} {'on' if row in on else 'off'}"))
+        drawn.append(tag("g", dot, class_=f"{series(study, row.entry.method)} {'on' if row in on else 'off'}"))
     drawn += _names(frame, on)
     return _svg(f"Pareto frontier on {study.name}", frame, study, drawn)
 
@@ -132,14 +132,14 @@ def pareto(study: SetStudy) -> Markup | None:
 def legend(study: SetStudy) -> Markup:
     """What the colours mean, as a list."""
     items = [
-        tag("li", tag("span", "", class_=f"key {series(study.methods, method)}"), method + _kind(method))
-        for method in study.methods
+        tag("li", tag("span", "", class_=f"key {series(study, method)}"), named(method)) for method in study.methods
     ]
     return tag("ul", *items, class_="legend")
 
 
-def _kind(method: str) -> str:
-    return " (plain)" if is_plain(method) else " (sees the answers)" if sees_answers(method) else ""
+def named(method: str) -> str:
+    """A method as legends have it."""
+    return f"{method}{' (plain)' if is_plain(method) else ' (sees the answers)' if sees_answers(method) else ''}"
 
 
 def _names(frame: Frame, rows: Sequence[Row]) -> list[Markup]:
@@ -209,7 +209,16 @@ def _svg(title: str, frame: Frame, study: SetStudy, drawn: Sequence[Markup]) -> 
                 class_="tick",
             )
         )
-    return tag("svg", *parts, *drawn, viewBox=f"0 0 {WIDTH:.0f} {HEIGHT:.0f}", role="img", class_="plot")
+    return tag(
+        "svg",
+        *parts,
+        *drawn,
+        viewBox=f"0 0 {WIDTH:.0f} {HEIGHT:.0f}",
+        width=WIDTH,
+        height=HEIGHT,
+        role="img",
+        class_="plot",
+    )
 
 
 def _path(points: Sequence[tuple[float, float]]) -> str:

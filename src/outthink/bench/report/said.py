@@ -15,6 +15,12 @@ GAP = (
 )
 
 
+BILL = (
+    "Means of one question. Methods that choose from a stored pool are billed what their samples and judgements cost when they were drawn; "
+    "their seconds are those of choosing alone."
+)
+
+
 def lead(study: Study) -> str:
     """How much there is."""
     stored = study.stored
@@ -33,7 +39,9 @@ def unfinished(study: Study) -> str:
     stored = study.stored
     if stored.record is None or stored.record.ended == "done":
         return ""
-    return f"The run is not whole: {len(stored.outcomes):,} of {stored.record.total:,} outcomes ({stored.record.ended})."
+    return (
+        f"The run is not whole: {len(stored.outcomes):,} of {stored.record.total:,} outcomes ({stored.record.ended})."
+    )
 
 
 def of_choices(one: Choices) -> list[str]:

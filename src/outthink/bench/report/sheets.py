@@ -10,7 +10,7 @@ from outthink.bench.report.questions import Traced
 from outthink.bench.report.study import Row, SetStudy
 from outthink.bench.statistics import Choices, Comparison
 
-CLASSES = {"▲": "better nowrap", "▼": "worse nowrap", "≈": "noise nowrap"}
+CLASSES = {"▲": "better", "▼": "worse", "≈": "noise"}
 BILL = ("method", "tokens", "of judging", "generated", "calls", "judgements", "seconds", "money", "seeds", "failed")
 CHOICES = ("verifier", "choice", "right", "95%", "gap to oracle", "95%", "samples", "tokens", "judgements")
 
@@ -86,7 +86,9 @@ def _against(comparison: Comparison | None) -> Cell:
     if comparison is None:
         return Cell("")
     sign = wording.mark(comparison)
-    return Cell(f"{sign} {wording.points(comparison)}", CLASSES[sign[0]])
+    m = comparison.matched
+    between = f"{wording.signed(m.interval.low)} to {wording.signed(m.interval.high)}"
+    return Cell(f"{sign} {wording.signed(m.difference)}", between, CLASSES[sign[0]])
 
 
 def _begins(rows: Sequence[Row]) -> frozenset[int]:

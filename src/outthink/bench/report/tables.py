@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from outthink.bench.report.cells import Cell, Sheet
 from outthink.bench.report.questions import anchor
-from outthink.core.markup import Markup, tag
+from outthink.core.markup import Markup, join, tag
 
 
 def drawn(sheet: Sheet) -> Markup:
@@ -27,7 +27,8 @@ def _row(sheet: Sheet, at: int, cells: Sequence[Cell]) -> Markup:
 def _content(cell: Cell) -> str:
     if cell.question:
         return tag("a", cell.text, href=f"#{anchor(cell.question)}")
-    return tag("span", cell.text, class_=cell.kind) if cell.kind else cell.text
+    text = tag("span", cell.text, class_=cell.kind) if cell.kind else cell.text
+    return join(text, tag("small", cell.detail)) if cell.detail else text
 
 
 def _side(sheet: Sheet, column: int) -> str | None:

@@ -53,7 +53,7 @@ def _row(outcome: Outcome) -> tuple[Cell, ...]:
     return (
         Cell(f"{outcome.method} {outcome.size}"),
         Cell(str(outcome.seed)),
-        Cell(f"{'✓' if outcome.right else '✗'} {wording.shortened(said, 200)}", "yes" if outcome.right else "no"),
+        Cell(f"{'✓' if outcome.right else '✗'} {wording.shortened(said, 200)}", kind="yes" if outcome.right else "no"),
         Cell(wording.amount(outcome.tokens)),
         Cell(wording.amount(outcome.judged.verifier_calls)),
         Cell(str(outcome.steps)),

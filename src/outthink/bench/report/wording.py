@@ -35,12 +35,6 @@ def span(interval: Interval) -> str:
     return f"{100 * interval.low:.1f} to {100 * interval.high:.1f}"
 
 
-def points(comparison: Comparison) -> str:
-    """`+8.3 (-0.1 to +20.8)`, in percentage points."""
-    m = comparison.matched
-    return f"{signed(m.difference)} ({signed(m.interval.low)} to {signed(m.interval.high)})"
-
-
 def amount(value: float) -> str:
     """A cost: `1,204`, `0.42`, `–` where unknown."""
     if math.isnan(value):

@@ -12,7 +12,7 @@ import numpy as np
 
 from outthink.core.settings import Fraction
 from outthink.diffusion.solvers.solver import Here, Move, Solver, exact
-from outthink.diffusion.tensors import scaled
+from outthink.diffusion.tensors import scaled, spread
 from outthink.numerics.types import FloatArray
 
 
@@ -56,4 +56,5 @@ def partly_renewed(here: Here, deviation: FloatArray) -> Move:
     kept = np.sqrt(np.maximum(here.next.sigma**2 - deviation**2, 0.0))
     # alpha1 data + kept e with e = (x - alpha data) / sigma, its terms put together: two passes over the samples in place of four.
     share = kept / here.level.sigma
-    return Move(scaled(here.next.alpha - share * here.level.alpha, here.data) + scaled(share, here.x), deviation)
+    data = scaled(here.next.alpha - share * here.level.alpha, here.data)
+    return Move(data.addcmul_(spread(share, here.x), here.x), deviation)
