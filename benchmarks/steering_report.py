@@ -29,6 +29,7 @@ PAPERS = (
 
 def report(rows: Sequence[Outcome], folder: Path, console: Console) -> None:
     """tables.md and pictures in the folder, and the tables on the terminal; seeds without all digits are left out."""
+    folder.mkdir(parents=True, exist_ok=True)
     lines = [PAPERS, ""]
     for problem in PROBLEMS.values():
         found = whole(rows, problem.name)
@@ -37,7 +38,6 @@ def report(rows: Sequence[Outcome], folder: Path, console: Console) -> None:
         if problem.temper is not None:
             lines += samplers(problem.name, found, folder)
     lines += costs(rows)
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / "tables.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     console.print("\n".join(lines), soft_wrap=True)
 
@@ -115,9 +115,8 @@ Shown = Callable[[list[Outcome]], str]
 def table(found: Found, methods: Sequence[str], shown: Shown) -> list[str]:
     """One row a method, one column a budget."""
     budgets = sorted({budget for _, budget in found})
-    seeds = {b: max(len({r.seed for r in rows}) for (_, at), rows in found.items() if at == b) for b in budgets}
     lines = [
-        "| method | " + " | ".join(f"{b:,} ({seeds[b]} seed{'s' * (seeds[b] > 1)})" for b in budgets) + " |",
+        "| method | " + " | ".join(f"{b:,} ({seeds_at(found, b)})" for b in budgets) + " |",
         "|---" * (len(budgets) + 1) + "|",
     ]
     for method in methods:
@@ -125,6 +124,13 @@ def table(found: Found, methods: Sequence[str], shown: Shown) -> list[str]:
         if any(cells):
             lines.append(f"| {method} | " + " | ".join(cells) + " |")
     return lines
+
+
+def seeds_at(found: Found, budget: int) -> str:
+    """How many seeds the methods have at a budget, in words: not all of them the same while a run is under way."""
+    counts = {len({row.seed for row in rows}) for (_, at), rows in found.items() if at == budget}
+    least, most = min(counts), max(counts)
+    return f"{least} to {most} seeds" if least < most else f"{most} seed{'s' * (most > 1)}"
 
 
 def interval_of(value: Value) -> Shown:

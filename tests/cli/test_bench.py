@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from outthink.bench.grid import Folder, grid_presets, grid_to_toml, not_run_of, read_grid
-from outthink.cli.bench import CAPPED
+from outthink.cli.bench import CAPPED, INTERRUPTED
 from outthink.cli.main import outthink
 from outthink.core.settings import replace
 from tests.bench.grid.grids import a_grid, sums
+from tests.cli.running import start
 
 
 def bench(*arguments: str) -> Result:
@@ -84,6 +87,26 @@ def test_a_cap_ends_a_run_with_a_status_of_its_own_and_how_to_go_on(tmp_path: Pa
     more = bench("resume", str(tmp_path / "run"), "--cap", "tokens=1000000")
     assert more.exit_code == 0, more.output
     assert Folder.found(tmp_path / "run").record().ended == "done"
+
+
+def test_ctrl_c_ends_with_whole_rows_and_says_how_to_go_on(tmp_path: Path) -> None:
+    path = grid_file(tmp_path, n=12, in_flight=1)
+    folder = tmp_path / "run"
+    process = start("bench", "run", str(path), "--folder", str(folder))
+    outcomes, until = folder / "outcomes.jsonl", time.monotonic() + 60
+    while not outcomes.exists() or outcomes.read_bytes().count(b"\n") < 60:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == INTERRUPTED, said
+    assert f"go on with: outthink bench resume {folder}" in said
+    assert "Traceback" not in said
+    record = Folder.found(folder).record()
+    assert record.ended == "interrupted"
+    with Folder.found(folder).outcomes() as journal:
+        assert 60 <= len(journal.rows) == record.done < record.total
 
 
 def test_flags_go_over_a_grid_and_a_quick_run_is_a_small_one(tmp_path: Path) -> None:

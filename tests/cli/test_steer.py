@@ -39,6 +39,11 @@ def picky(images):
         raise ValueError("too dark to judge")
     return images.flatten(1).mean(dim=1)
 
+def torn(images):
+    scores = images.flatten(1).mean(dim=1)
+    scores[::2] = math.nan
+    return scores
+
 def slow(images):
     time.sleep(0.4)
     return images.flatten(1).mean(dim=1)
@@ -185,7 +190,7 @@ def test_a_pipeline_in_a_folder_is_steered(place: Path) -> None:
 def test_ctrl_c_keeps_the_best_so_far(place: Path) -> None:
     process = start(
         *("steer", "--steps", "2", "--method", "zero-order", "--reward", "rewards.py:slow", "--budget", "4000"),
-        *("--out", "out", "--no-store"),
+        *("--out", "out"),
         cwd=place,
     )
     try:
@@ -203,6 +208,43 @@ def test_ctrl_c_keeps_the_best_so_far(place: Path) -> None:
     found = json.loads((place / "out" / "result.json").read_text())
     assert found["finished"] >= 1
     assert found["best"] is not None
+
+    inspected = CliRunner().invoke(outthink, ["inspect", "last"])
+    assert f"outthink steer --resume {found['run']}" in " ".join(inspected.stdout.split())
+    rest = ["steer", "--resume", found["run"], "--budget", str(found["denoiser_evals"] + 12), "--out", "out", "--json"]
+    resumed = CliRunner().invoke(outthink, rest)
+    assert resumed.exit_code == 0, resumed.stderr
+    after = json.loads(resumed.stdout)
+    assert after["run"] == found["run"]
+    assert after["finished"] > found["finished"]
+    assert after["best"] >= found["best"]
+
+
+@pytest.mark.parametrize(
+    ("method", "part", "whole"),
+    [
+        (("particle-filter", "--n", "6"), 20, 60),
+        (("rewind", "--n", "2"), 40, 130),
+        (("evolve", "--n", "3", "--set", "algorithm.elites=1"), 60, 130),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_a_search_that_was_stopped_goes_on_as_if_it_had_not_been(
+    place: Path, method: tuple[str, ...], part: int, whole: int
+) -> None:
+    how = ("--reward", "class:3", "--method", *method, "--seed", "3", "--json")
+    at_once = json.loads(steer(*how, "--budget", str(whole), "--no-store").stdout)
+    stopped = json.loads(steer(*how, "--budget", str(part)).stdout)
+    assert (at_once["stop"], stopped["stop"]) == ("done", "budget")
+    rest = ["steer", "--resume", stopped["run"], "--budget", str(whole), "--out", "again", "--json"]
+    resumed = CliRunner().invoke(outthink, rest)
+    assert resumed.exit_code == 0, resumed.stderr
+    again = json.loads(resumed.stdout)
+    assert [i["score"] for i in again["images"]] == [i["score"] for i in at_once["images"]]
+    assert again["denoiser_evals"] == at_once["denoiser_evals"]
+    assert again["budget"] == {"denoiser_evals": whole}
+    finished = [image["file"] for image in again["images"]]
+    assert finished == [image["file"] for image in at_once["images"]]
 
 
 # -- bad input ---------------------------------------------------------------------------------------------------------
@@ -242,6 +284,36 @@ def test_bad_input_is_named_with_its_remedy(place: Path, arguments: list[str], p
         assert piece in said
 
 
+def test_a_run_that_cannot_be_resumed_says_why(place: Path) -> None:
+    model = ["--model", "scripted", "--set", "engine.otherwise=42"]
+    asked = CliRunner().invoke(
+        outthink, ["run", "Why?", "--method", "vote", "--n", "2", "--budget", "tokens=1", *model]
+    )
+    assert asked.exit_code in (0, 3), asked.stderr
+    other = CliRunner().invoke(outthink, ["steer", "--resume", "last"])
+    assert other.exit_code == 1
+    assert "no search for images" in other.stderr
+    assert "outthink run --resume" in other.stderr
+    outcome("--reward", "symmetry", "--budget", "12")
+    done = CliRunner().invoke(outthink, ["steer", "--resume", "last"])
+    assert done.exit_code == 1
+    assert "Traceback" not in done.stderr
+    changed = steer("--resume", "last", "--reward", "brightness")
+    assert changed.exit_code == 2
+    assert "cannot be changed on --resume" in changed.stderr
+
+
+def test_a_folder_whose_scheduler_nobody_knows_is_named(place: Path) -> None:
+    from tests.diffusion import tiny_pipelines
+
+    tiny_pipelines.pixels().save_pretrained(place / "pipeline")
+    index = place / "pipeline" / "model_index.json"
+    index.write_text(index.read_text().replace("DDIMScheduler", "NoSuchScheduler"))
+    said = refused("--model", "pipeline", "--reward", "brightness", "--budget", "12")
+    assert "cannot be opened" in said
+    assert "NoSuchScheduler" in said
+
+
 def test_a_deterministic_solver_is_fine_where_nothing_branches(place: Path) -> None:
     found = outcome("--method", "best-of-n", "--solver", "ddim", "--reward", "symmetry", "--budget", "12", "--no-store")
     assert found["finished"] == 2
@@ -255,10 +327,42 @@ def test_a_folder_that_cannot_be_written_is_named_before_anything_is_spent(place
 def test_a_reward_without_opinion_leaves_the_images(place: Path) -> None:
     """nan is no opinion: the finished images are written, and nothing claims to be best by it."""
     result = steer("--reward", "rewards.py:nothing", "--budget", "12", "--method", "best-of-n", "--json", "--no-store")
+    assert result.exit_code == 1
+    for piece in (
+        "judged none",
+        "'rewards.py:nothing'",
+        "2 of 2 finished",
+        "one number for each image",
+        "nan is no opinion",
+    ):
+        assert piece in result.stderr
     found = json.loads(result.stdout)
     assert found["finished"] == 2
     assert [image["score"] for image in found["images"]] == [None, None]
     assert (place / "out" / "sheet.png").exists()
+
+
+def test_a_reward_without_opinion_on_some_images_says_on_how_many(place: Path) -> None:
+    result = steer("--reward", "rewards.py:torn", "--budget", "24", "--method", "best-of-n", "--json", "--no-store")
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    scores = [image["score"] for image in found["images"]]
+    assert scores[2:] == [None, None]
+    assert found["best"] == max(scores[:2])
+    assert "no score for 2 of 4 finished images" in result.stderr
+    assert "rank below all others" in result.stderr
+
+
+@pytest.mark.parametrize("method", ["best-of-n", "particle-filter"])
+def test_a_reply_of_the_wrong_shape_leaves_the_images(place: Path, method: str) -> None:
+    """Named once, with what to do, and not once for each image and look."""
+    result = steer("--reward", "rewards.py:table", "--budget", "12", "--method", method, "--json", "--no-store")
+    assert result.exit_code == 1
+    assert result.stderr.count("another shape than one number") == 1
+    assert "Reduce over all axes" in result.stderr
+    found = json.loads(result.stdout)
+    assert found["finished"] == 2
+    assert all((place / "out" / image["file"]).exists() for image in found["images"])
 
 
 def test_a_reward_that_raises_for_one_image_loses_that_score_alone(place: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,9 +14,9 @@ pytest.importorskip("torch", reason="torch is not installed: pip install 'outthi
 
 import torch
 
-from outthink.core import Candidate, LogMap, ScoreKind, Scores, Search, Task, VerifierError
+from outthink.core import Candidate, LogMap, ScoreKind, Scores, Search, Task
 from outthink.diffusion import Ancestral, Flow, Grid, Reward, reward
-from outthink.search import BestOfN
+from outthink.search import BestOfN, ParticleFilter
 from outthink.testing.contracts import VerifierContract
 from tests.diffusion.closed_form import denoiser, solved
 
@@ -80,8 +81,29 @@ def test_what_it_says_of_its_scores() -> None:
     ],
 )
 def test_a_wrong_shape_is_named(wrong: Any, got: str) -> None:
-    with pytest.raises(VerifierError, match=rf"'picky' returned another shape.*{got} for 3 samples of \[1, 3, 3\]"):
-        scored(reward(wrong, name="picky"), images(0, 0, 0))
+    """Nothing of such a reply is taken, even where it would fit a single sample."""
+    scores = scored(reward(wrong, name="picky"), images(0, 0, 0))
+    assert np.isnan(scores.values).all()
+    said = rf"'picky' returned another shape.*{got} for 3 samples of \[1, 3, 3\].*Reduce over all axes"
+    assert sorted(scores.failures) == [0, 1, 2]
+    assert all(re.search(said, failure.message) for failure in scores.failures.values())
+
+
+def test_finished_samples_are_kept_when_a_reply_has_the_wrong_shape() -> None:
+    """Also one that went wrong late in the search."""
+    calls = []
+
+    def late(x: torch.Tensor) -> torch.Tensor:
+        calls.append(len(x))
+        return x if len(calls) > 3 else x[:, 0]
+
+    search = Search(
+        lambda task: denoiser(Ancestral(), Grid.on(Flow(), np.linspace(1, 0, 5))), ParticleFilter(n=4), reward(late)
+    )
+    result = solved(search)
+    assert result.chosen is not None
+    assert sum(c.final for c in result.candidates) == 4
+    assert result.degraded == ("the verifier failed on 4 candidates",)
 
 
 def picky(x: torch.Tensor) -> torch.Tensor:

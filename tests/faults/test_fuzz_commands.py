@@ -35,6 +35,7 @@ HELD: Mapping[Path_, list[str]] = {
     ("train", "head"): ["--task", "no such task"],
     ("models", "install"): ["no such model"],
     ("demo",): ["--seed=-1"],
+    ("ui",): ["--port=-1"],
 }
 """Words that come last with a command: it only looks, or refuses."""
 

@@ -14,6 +14,7 @@ from outthink.core.events import AnyEvent, MemberFailed, StageEnded, Warned
 from outthink.core.process import Process
 from outthink.core.solver import Snapshot
 from outthink.core.task import Message
+from outthink.engines.engine import ChatPrompt
 from outthink.engines.scripted_behaviour import Call
 from outthink.engines.scripted_table import Rule, Scripted
 from outthink.pipeline import (
@@ -178,8 +179,8 @@ def failing(*kinds: str, first: int = 1000) -> Any:
     seen = dict.fromkeys(kinds, 0)
 
     def fails(call: Call) -> EngineError | None:
-        text = str(call.request.prompt)
-        kind = kind_of(text)
+        prompt = call.request.prompt
+        kind = kind_of(str(prompt.messages[-1].content)) if isinstance(prompt, ChatPrompt) else "generate"
         if kind in seen and seen[kind] < first:
             seen[kind] += 1
             return EngineError("The backend is out of order.", status=500)

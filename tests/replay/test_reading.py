@@ -42,6 +42,13 @@ def test_bad_rows_are_reported_by_line_and_the_rest_goes_on(tmp_path: Path) -> N
         assert str(problem).startswith(f"{problem.file}:{problem.line}: ")
 
 
+def test_a_line_that_is_nested_without_end_is_passed_over(tmp_path: Path) -> None:
+    deep = '{"id": ' + "[" * 100_000 + "]" * 100_000 + "}"
+    found = read_samples(written(tmp_path / "deep.jsonl", [GOOD, deep, {**GOOD, "id": "last"}]))
+    assert found.table.questions == ("good", "last")
+    assert [(p.line, "no JSON" in p.what) for p in found.problems] == [(2, True)]
+
+
 def test_a_line_of_ten_megabytes_is_passed_over(tmp_path: Path) -> None:
     path = written(tmp_path / "long.jsonl", [GOOD, {"id": "x", "answers": ["4" * 10_000_000], "right": [True]}])
     with path.open("a") as file:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,9 @@ from typing import Any
 import httpx
 import openai
 
-from outthink.engines.engine import Engine
+from outthink.core.cut import Cut
+from outthink.core.errors import Failure
+from outthink.engines.engine import Engine, Generation, Request
 from outthink.engines.openai.abilities import Abilities
 from outthink.engines.scripted import END, Behaviour, ScriptedEngine
 from outthink.engines.scripted_tokens import reply_of
@@ -94,6 +96,25 @@ async def inside(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
 def scripted(script: Script, **behaviour: Any) -> ScriptedEngine:
     """A scripted engine in this process."""
     return ScriptedEngine(script, behaviour=Behaviour(**behaviour))
+
+
+class Gated(ScriptedEngine):
+    """A scripted engine that answers nobody before its gate is open."""
+
+    def __init__(self, script: Script) -> None:
+        super().__init__(script)
+        self.gate = asyncio.Event()
+
+    async def generate(self, requests: Sequence[Request], *, cut: Cut | None = None) -> list[Generation | Failure]:
+        await self.gate.wait()
+        return await super().generate(requests, cut=cut)
+
+
+async def until_refused(tasks: Sequence[asyncio.Task[httpx.Response]], count: int) -> None:
+    """Wait until so many of them have their reply."""
+    async with asyncio.timeout(20):
+        while sum(task.done() for task in tasks) < count:
+            await asyncio.sleep(0.005)
 
 
 def saying(*replies: str) -> Script:

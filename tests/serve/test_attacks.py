@@ -213,6 +213,7 @@ async def test_a_stored_script_is_shown_as_text(tmp_path: Path) -> None:
             reply = await client.post(
                 "/v1/chat/completions", json=body(messages=[{"role": "user", "content": SCRIPT}], user=SCRIPT)
             )
+            await store.write(lambda connection: None)
             name = reply.json()["outthink"]["run"]
             for page in ("/ui/", f"/ui/runs/{name}"):
                 shown = await client.get(page)
@@ -230,6 +231,7 @@ async def test_a_run_is_seen_by_the_key_that_began_it(tmp_path: Path) -> None:
         async with inside(Gateway(live={"m": scripted(saying("x"))}, keys=keys, store=store)) as client:
             as_mine, as_other = ({"authorization": f"Bearer {secret}"} for secret in (mine, other))
             reply = await client.post("/v1/chat/completions", json=body(), headers=as_mine)
+            await store.write(lambda connection: None)
             path = f"/v1/outthink/runs/{reply.json()['outthink']['run']}"
             seen = (await client.get(path, headers=as_mine)).json()
             assert (seen["status"], seen["steps"], seen["events"][0]["event"]) == ("ended", 1, "run-started")

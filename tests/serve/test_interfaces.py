@@ -223,3 +223,59 @@ async def test_health_readiness_and_what_is_nowhere() -> None:
             assert missing.status_code in (404, 405)
             assert missing.json()["error"]["code"] == "not_found"
             assert missing.headers["x-request-id"].startswith("req_")
+
+
+async def test_a_pipeline_is_served_like_any_other_method() -> None:
+    layers = [{"type": "generate", "samples": 4}, {"type": "fuse"}]
+    configuration = Configuration(models={"m": {}}, recipes={"fused": {"layers": layers}})
+    engine = scripted(saying("the fused answer"))
+    async with running({"m": engine}, configuration) as on:
+        reply = await on.chat("fused", seed=1, metadata={"a": "b"})
+        with pytest.raises(openai.BadRequestError) as refused:
+            await on.chat("fused", logprobs=True)
+    assert reply.choices[0].message.content == "the fused answer"
+    assert reply.outthink["method"] == "pipeline"
+    assert len(engine.requests) == 5 == sum(role["calls"] for role in reply.usage.by_role.values())
+    assert refused.value.param == "logprobs"
+
+
+async def test_models_of_the_configuration_open_when_the_gateway_starts() -> None:
+    async with OpenAIServer(saying("far")) as server:
+        far = {
+            "type": "openai",
+            "base_url": server.base_url,
+            "model": "scripted",
+            "probe": "never",
+            "headers": {"x": "y"},
+        }
+        near = {"type": "scripted", "otherwise": "near"}
+        missing = {"type": "local", "model": "/nowhere/model.gguf"}
+        configuration = Configuration(
+            models={"near": near, "far": far, "missing": missing},
+            recipes={"careful": {"model": "far", "algorithm": {"type": "vote", "n": 3}}},
+        )
+        async with running(None, configuration) as on:
+            said = [
+                (await on.chat(name)).choices[0].message.content for name in ("near", "far", "careful", "vote@near")
+            ]
+            assert said == ["near", "far", "far", "near"]
+            with pytest.raises(openai.APIStatusError) as refused:
+                await on.chat("missing")
+            ready = await on.http.get("/ready")
+    assert len(server.bodies) == 4
+    assert server.headers[0]["x"] == "y"
+    assert refused.value.status_code in (400, 502)
+    assert (ready.status_code, set(ready.json()["models"])) == (503, {"missing"})
+
+
+async def test_penalties_that_a_server_would_count_step_by_step_are_refused() -> None:
+    async with OpenAIServer(parts) as server:
+        engine = await connect(Openai(base_url=server.base_url, model=server.model, probe="never", assume=FULL))
+        async with running({"m": engine}) as on:
+            for name in ("presence_penalty", "frequency_penalty"):
+                with pytest.raises(openai.BadRequestError) as refused:
+                    await on.chat("particle-filter@m", "stutter", extra_body={name: 1})
+                assert refused.value.param == name
+            whole = await on.chat("vote@m", "stutter", temperature=0, max_tokens=8, frequency_penalty=2)
+        assert whole.choices[0].message.content == "xyxyxyxy"
+        await engine.close()

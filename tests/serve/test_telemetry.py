@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import pytest
 
 from outthink.serve import Configuration, Gateway, Limits
-from tests.serve.gateways import inside, saying, scripted
+from tests.serve.gateways import Gated, inside, saying, scripted, until_refused
 
 SECRET = "a sentence that stands in no log"
 
@@ -102,12 +103,12 @@ async def test_the_log_holds_who_and_what_became_of_it(caplog: pytest.LogCapture
 
 
 async def test_beyond_the_limit_there_is_429_with_a_time() -> None:
-    import asyncio
-
     configuration = Configuration(models={"m": {}}, limits=Limits(in_flight=2, waiting=3, retry_seconds=7))
-    engine = scripted(saying("x"), call_seconds=0.05)
+    engine = Gated(saying("x"))
     async with inside(Gateway(configuration, live={"m": engine})) as client:
-        replies = await asyncio.gather(*(client.post("/v1/chat/completions", json=body()) for _ in range(12)))
+        sent = [asyncio.ensure_future(client.post("/v1/chat/completions", json=body())) for _ in range(12)]
+        await until_refused(sent, 7)
+        engine.gate.set()
+        replies = await asyncio.gather(*sent)
     assert sorted(reply.status_code for reply in replies) == [200] * 5 + [429] * 7
     assert {reply.headers["retry-after"] for reply in replies if reply.status_code == 429} == {"7"}
-    assert engine.most_in_flight == 2

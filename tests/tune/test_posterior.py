@@ -33,7 +33,9 @@ def drawn(seed: int = 0) -> tuple[FloatArray, FloatArray, FloatArray]:
     return points, which, rng.normal(size=len(which))
 
 
-@pytest.mark.parametrize("kernel", [Gaussian(np.array([0.3, 0.6])), Matern(np.array([0.3, 0.6]), 1.3, nu=1.5)])
+@pytest.mark.parametrize(
+    "kernel", [Gaussian(np.array([0.3, 0.6])), Matern(np.array([0.3, 0.6]), 1.3, 0.0, 0.2, nu=1.5)]
+)
 def test_counts_give_the_posterior_of_all_values(kernel: Kernel) -> None:
     points, which, values = drawn()
     at = np.random.default_rng(1).random((50, 2))

@@ -59,7 +59,8 @@ def _page(folders: tuple[Path, ...], page: Path, seed: int) -> None:
 
     studies = [study_of(read_folder(folder), seed=seed) for folder in folders]
     try:
-        for file in write_page(studies, page, page.parent / "pictures"):
-            click.echo(file)
+        files = write_page(studies, page, page.parent / "pictures")
     except OSError as error:
         raise InputError(f"The page cannot be written to {str(page)!r}: {error.strerror}.") from None
+    for file in files:
+        click.echo(file)

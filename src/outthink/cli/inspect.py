@@ -118,6 +118,8 @@ def _facts(found: StoredRun) -> Table:
     unfinished = line.status in ("killed", "failed") or line.stop in ("budget", "interrupted")
     if unfinished and found.recipe:
         facts.append(("to go on", f"outthink run --resume {line.id}"))
+    elif unfinished and "steer" in found.task.data:
+        facts.append(("to go on", f"outthink steer --resume {line.id}"))
     table = Table.grid(padding=(0, 2))
     for name, value in facts:
         table.add_row(Text(name, style="bold"), Text(plain(value)))
@@ -144,9 +146,7 @@ def _stages(found: StoredRun) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(
-        "layer", "stage", "came", "left", "calls", "done without", title="Layers", title_justify="left", box=None
-    )
+    table = Table("layer", "stage", "came", "left", "calls", "note", title="Layers", title_justify="left", box=None)
     for event in found.events:
         if isinstance(event, StageEnded):
             left = ", ".join(str(node) for node in event.nodes)

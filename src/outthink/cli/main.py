@@ -21,6 +21,7 @@ from outthink.cli.lazy import Group
         "recipes": "outthink.cli.recipes:recipes",
         "bench": "outthink.cli.bench:bench",
         "replay": "outthink.cli.replay:replay",
+        "tune": "outthink.cli.tune:tune",
         "models": "outthink.cli.models:models",
         "train": "outthink.cli.train:train",
         "demo": "outthink.cli.demo:demo",

@@ -109,7 +109,7 @@ def run(
     if resume is not None:
         from outthink.cli.one import resume_one
 
-        _refuse_all_but(context, {"resume", "take_over", "budget", "as_json", "where"})
+        refuse_all_but(context, {"resume", "take_over", "budget", "as_json", "where"})
         sys.exit(resume_one(resume, budget=limits, as_json=as_json, where=where, take_over=take_over))
     if take_over:
         raise click.UsageError("--take-over goes with --resume RUN.")
@@ -142,7 +142,7 @@ def run(
     sys.exit(solve_one(made, asked.tasks[0], seed, as_json=as_json, where=where, keep=not no_store, record=record))
 
 
-def _refuse_all_but(context: click.Context, allowed: set[str]) -> None:
+def refuse_all_but(context: click.Context, allowed: set[str]) -> None:
     """A resumed run has its question, method and seed already: name what cannot be said again."""
     for parameter in context.command.params:
         source = context.get_parameter_source(parameter.name or "")

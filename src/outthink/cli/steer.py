@@ -55,10 +55,16 @@ DEFAULT_STEPS = 24
     help="Where pictures go.  [default: steered/METHOD-SEED]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON, and nothing else on standard output.")
+@click.option(
+    "--resume", metavar="RUN", help="Take up a stored search that was killed, interrupted, or stopped by its budget."
+)
+@click.option("--take-over", is_flag=True, help="With --resume: even if its process may still live.")
 @click.option("--dry-run", is_flag=True, help="Print what would run and the most that it can cost; spend nothing.")
 @store_option
 @click.option("--no-store", is_flag=True, help="Do not store the run.")
+@click.pass_context
 def steer(
+    context: click.Context,
     model: str,
     label: int | None,
     prompt: str | None,
@@ -76,6 +82,8 @@ def steer(
     at_once: int | None,
     out: Path | None,
     as_json: bool,
+    resume: str | None,
+    take_over: bool,
     dry_run: bool,
     where: str | None,
     no_store: bool,
@@ -85,13 +93,22 @@ def steer(
     Writes every image, a contact sheet and the scores into a folder. Ctrl-C ends the search and keeps the best so far. The run is stored;
     `outthink inspect RUN --picture FILE` draws how its images came about.
 
-    Exit status: 0 done; 1 refused or failed; 2 misused options; 3 nothing finished within the budget; 130 Ctrl-C.
+    Exit status: 0 done; 1 refused, failed, or no image judged; 2 misused options; 3 nothing finished within the budget; 130 Ctrl-C.
     """
+    from outthink.cli.run import refuse_all_but
     from outthink.cli.steering import Asked, prepared, rehearse, solve
+    from outthink.cli.steering import resume as take_up
     from outthink.verify.extras import require
 
     require("torch", extra="diffusion", needed_by="image models")
     limits = Budget(denoiser_evals=int(budget)) if budget.strip().isdecimal() else Budget.parse(budget)
+    if resume is not None:
+        refuse_all_but(context, {"resume", "take_over", "budget", "out", "as_json", "where"})
+        said = context.get_parameter_source("budget") is not click.core.ParameterSource.DEFAULT
+        changed = limits if said else None
+        sys.exit(take_up(resume, out, budget=changed, as_json=as_json, where=where, take_over=take_over))
+    if take_over:
+        raise click.UsageError("--take-over goes with --resume RUN.")
     asked = Asked(
         model=model,
         label=label,

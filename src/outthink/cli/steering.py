@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ import msgspec
 from outthink.cli.lazy import INTERRUPTED
 from outthink.cli.progress import Progress
 from outthink.cli.steer_method import planned, solver_for
-from outthink.cli.storage import open_or_warn
+from outthink.cli.storage import open_or_warn, open_store
 from outthink.core.cost import Budget
 from outthink.core.cut import Cut
 from outthink.core.errors import InputError, explain
@@ -29,10 +30,14 @@ if TYPE_CHECKING:
     from outthink.diffusion.process import DenoisingProcess
     from outthink.diffusion.steering import Gallery
     from outthink.recipes.plan import Plan
+    from outthink.store.stored import StoredRun
 
+FAILED = 1
 NO_ANSWER = 3
 SCORES = "scores.csv"
 OUTCOME = "result.json"
+TYPED = "steer"
+"""Under which a stored run keeps what was typed."""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,10 +150,8 @@ def solve(ready: Ready, out: Path | None, *, as_json: bool, where: str | None, k
     from outthink.recipes.solving import solve_task
     from outthink.recipes.stored import solve_and_store
 
-    asked = ready.asked
-    folder = out or Path("steered") / f"{ready.plan.recipe.algorithm.name()}-{asked.seed}"
-    _writable(folder)
-    task = Task(prompt=asked.wish, data=_described(ready))
+    asked, folder = ready.asked, _folder(ready, out)
+    task = Task(prompt=asked.wish, data=_described(ready) | {TYPED: msgspec.to_builtins(asked)})
     store = open_or_warn(where) if keep else None
     try:
         with Progress(asked.budget, 1) as progress:
@@ -166,12 +169,51 @@ def solve(ready: Ready, out: Path | None, *, as_json: bool, where: str | None, k
     return _report(result, outcome, progress, folder, as_json=as_json)
 
 
+def resume(
+    name: str, out: Path | None, *, budget: Budget | None, as_json: bool, where: str | None, take_over: bool
+) -> int:
+    """Take up a stored search after its last step, with all that was typed when it began; the exit status. `budget`: new limits."""
+    from outthink.recipes.stored import resume_stored
+
+    with open_store(where) as store:
+        found = store.run(name)
+        ready = prepared(_typed(found))
+        folder = _folder(ready, out)
+        with Progress(budget or ready.asked.budget, 1) as progress:
+
+            async def work(cut: Cut) -> Result:
+                how: dict[str, Any] = {"budget": budget, "sinks": [progress], "cut": cut, "take_over": take_over}
+                return await resume_stored(store, found.line.id, plan=ready.plan, **how)
+
+            result = BACKGROUND.run(work)
+    if budget is not None:
+        ready = replace(ready, asked=msgspec.structs.replace(ready.asked, budget=budget))
+    outcome = _written(ready, result, folder, stored=True)
+    return _report(result, outcome, progress, folder, as_json=as_json)
+
+
+def _typed(found: StoredRun) -> Asked:
+    """What was typed when a stored run began. Raises `InputError` for a run of another command."""
+    typed = found.task.data.get(TYPED)
+    if typed is None:
+        raise InputError(
+            explain(
+                f"Run {found.line.id} is no search for images.",
+                got=f"a run of {found.line.method!r} that another command began",
+                expected="one that `outthink steer` began",
+                remedy=f"Try `outthink run --resume {found.line.id}`.",
+            )
+        )
+    return msgspec.convert(typed, Asked)
+
+
 def _report(result: Result, outcome: dict[str, Any], progress: Progress, folder: Path, *, as_json: bool) -> int:
-    for message in (*progress.said, *result.degraded):
+    unjudged = _unjudged(result)
+    for message in (*_shortened(progress.said), *result.degraded):
         click.echo(f"outthink: {message}", err=True)
     if as_json:
         click.echo(msgspec.json.encode(outcome).decode())
-    elif outcome["images"]:
+    elif outcome["images"] and unjudged < outcome["finished"]:
         click.echo(str(folder / outcome["images"][0]["file"]))
     stored = f"; stored as {outcome['run']}" if outcome["run"] else ""
     best = outcome["best"]
@@ -182,7 +224,35 @@ def _report(result: Result, outcome: dict[str, Any], progress: Progress, folder:
     if result.chosen is None:
         click.echo("outthink: no image was finished within the budget.", err=True)
         return NO_ANSWER
-    return 0
+    if unjudged:
+        click.echo(f"outthink: {_silence(unjudged, outcome)}", err=True)
+    return FAILED if unjudged == outcome["finished"] else 0
+
+
+def _unjudged(result: Result) -> int:
+    """How many finished images have no score."""
+    pairs = zip(result.candidates, result.scores, strict=True)
+    return sum(one.final and score is None for one, score in pairs)
+
+
+def _silence(unjudged: int, outcome: dict[str, Any]) -> str:
+    got = f"no score for {unjudged} of {outcome['finished']} finished images"
+    if unjudged < outcome["finished"]:
+        return f"{got}: the reward {outcome['reward']!r} was nan or failed there, and they rank below all others."
+    return explain(
+        f"The reward {outcome['reward']!r} judged none of the images, so none is the best; all are kept.",
+        got=got,
+        expected="one number for each image",
+        remedy="nan is no opinion: let the reward return a number for images [n, c, h, w] in [-1, 1], or say another --reward.",
+    )
+
+
+def _shortened(said: list[str]) -> list[str]:
+    """Messages that differ in the member alone, once, with how many there were."""
+    alike: dict[str, list[str]] = {}
+    for message in said:
+        alike.setdefault(re.sub(r"\bnode \d+", "node", message), []).append(message)
+    return [first if not more else f"{first} (and {len(more)} more)" for first, *more in alike.values()]
 
 
 def _written(ready: Ready, result: Result, folder: Path, *, stored: bool) -> dict[str, Any]:
@@ -250,8 +320,9 @@ def _described(ready: Ready) -> dict[str, Any]:
     }
 
 
-def _writable(folder: Path) -> None:
-    """Make the folder before anything is spent. Raises `InputError`."""
+def _folder(ready: Ready, out: Path | None) -> Path:
+    """Where the pictures go, made before anything is spent. Raises `InputError`."""
+    folder = out or Path("steered") / f"{ready.plan.recipe.algorithm.name()}-{ready.asked.seed}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / SCORES).touch()
@@ -264,3 +335,4 @@ def _writable(folder: Path) -> None:
                 remedy="Choose another one with --out.",
             )
         ) from None
+    return folder

@@ -118,7 +118,7 @@ class Charged(Event, frozen=True, tag="charged"):
 class StageEnded(Event, frozen=True, tag="stage-ended"):
     """One layer of a pipeline is complete: its number from 1, what it is, how many candidates came in, and the nodes that went out.
 
-    `calls`: requests that it made, or -1 where searches inside it made their own. `note`: what it had to do without, "" when all is well.
+    `calls`: requests that it made, those of searches inside it among them. `note`: what it came by, and what it had to do without.
     """
 
     layer: int

@@ -16,7 +16,7 @@ from outthink.core.markup import Markup, tag
 from outthink.core.task import Candidate
 from outthink.demo.family_tree import in_words
 
-SIDE, GAP = 56.0, 16.0
+SIDE, GAP, DOT = 56.0, 16.0, 3.0
 ROW, COLUMN = SIDE + 22.0, SIDE + 44.0
 LEFT, TOP = 16.0, 40.0
 MOST_ROWS = 48
@@ -57,8 +57,10 @@ def image_tree(tree: Genealogy, candidates: Mapping[int, Candidate], title: str)
     height = TOP + ROW * max(1, len(shape.leaves)) + 8
     order = sorted(shape.parents, key=lambda node: tree.nodes[node].on_path)
     places = {node: (LEFT + COLUMN * columns[tree.nodes[node].level], heights[node]) for node in order}
-    edges = [_edge(tree.nodes[n], places[p], places[n]) for n in order if (p := shape.parents[n]) is not None]
-    drawn = [_node(tree.nodes[node], picture_in(candidates.get(node)), places[node]) for node in order]
+    shown = {node: picture_in(candidates.get(node)) for node in order}
+    ends = {node: _ends(places[node], shown[node]) for node in order}
+    edges = [_edge(tree.nodes[n], ends[p][1], ends[n][0]) for n in order if (p := shape.parents[n]) is not None]
+    drawn = [_node(tree.nodes[node], shown[node], places[node]) for node in order]
     left_out = f"  ({shape.left_out} more lines are not drawn)" if shape.left_out else ""
     return tag(
         "svg",
@@ -141,8 +143,15 @@ def _heights(shape: _Shape) -> dict[int, float]:
     return heights
 
 
+def _ends(place: tuple[float, float], png: bytes | None) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Where lines come in and go out: at the sides of a picture, and of the dot that stands where there is none."""
+    half = SIDE / 2 if png is not None else DOT
+    x, y = place[0] + SIDE / 2, place[1] + SIDE / 2
+    return (x - half, y), (x + half, y)
+
+
 def _edge(node: Node, start: tuple[float, float], end: tuple[float, float]) -> Markup:
-    x1, y1, x2, y2 = start[0] + SIDE, start[1] + SIDE / 2, end[0], end[1] + SIDE / 2
+    (x1, y1), (x2, y2) = start, end
     middle = (x1 + x2) / 2
     curve = f"M{x1:.1f},{y1:.1f} C{middle:.1f},{y1:.1f} {middle:.1f},{y2:.1f} {x2:.1f},{y2:.1f}"
     return tag("path", d=curve, class_="edge path" if node.on_path else "edge")
@@ -151,7 +160,7 @@ def _edge(node: Node, start: tuple[float, float], end: tuple[float, float]) -> M
 def _node(node: Node, png: bytes | None, place: tuple[float, float]) -> Markup:
     x, y = place
     if png is None:
-        return tag("circle", tag("title", in_words(node)), cx=x + SIDE / 2, cy=y + SIDE / 2, r=3.0, class_="fork")
+        return tag("circle", tag("title", in_words(node)), cx=x + SIDE / 2, cy=y + SIDE / 2, r=DOT, class_="fork")
     score = "" if node.score is None else f"{node.score:.3g}"
     classes = ["image", *(["path"] if node.on_path else []), *(["chosen"] if node.chosen else [])]
     if node.copies == 0:

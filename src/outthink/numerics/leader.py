@@ -51,7 +51,7 @@ def catching_up(own: int, other: int, rest: int, left: int) -> FloatArray:
     ratio = log_factorial[x + a - 1] + log_factorial[votes - x + b - 1] - log_factorial[votes + a + b - 1]
     norm = log_factorial[a - 1] + log_factorial[b - 1] - log_factorial[a + b - 1]
     chance = _beta_binomial(left, own + other + 2, rest)[votes] * np.exp(choose + ratio - norm)
-    result = np.bincount(left + 2 * x - votes, chance, 2 * left + 1)
+    result = np.asarray(np.bincount(left + 2 * x - votes, chance, 2 * left + 1), np.float64)
     result.flags.writeable = False
     return result
 

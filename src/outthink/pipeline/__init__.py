@@ -17,6 +17,7 @@ from outthink.pipeline.desk import Desk
 from outthink.pipeline.making import Fuse, Generate, SideBySide, Solve
 from outthink.pipeline.members import Flow, Members, Remarks
 from outthink.pipeline.pipeline import Layer, Pipeline
+from outthink.pipeline.plangen import Arms, Bandit, Plangen
 from outthink.pipeline.rank import Rank
 from outthink.pipeline.rehearsing import StandIn
 from outthink.pipeline.rules import Rules, check_layers
@@ -25,9 +26,11 @@ from outthink.pipeline.stage import ModelStage, Stage
 from outthink.pipeline.unit_tests import RunTests, WriteTests
 
 __all__ = [
+    "Arms",
     "Ask",
     "Asked",
     "AskingProcess",
+    "Bandit",
     "Critique",
     "Desk",
     "Flow",
@@ -40,6 +43,7 @@ __all__ = [
     "Members",
     "ModelStage",
     "Pipeline",
+    "Plangen",
     "Rank",
     "Remarks",
     "Rules",

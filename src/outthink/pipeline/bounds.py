@@ -58,8 +58,11 @@ def calls(pipeline: Pipeline, process: AskingProcess) -> int:
 
 def judged(pipeline: Pipeline, process: AskingProcess) -> int:
     """Candidates that the recipe's verifier may have to judge."""
-    came = [0, *(layer.candidates for layer in bounds(pipeline, process))]
-    return sum(n for n, layer in zip(came, pipeline.layers, strict=False) if layer.name() == "score")
+    sizes, total = Sizes(), 0
+    for layer in pipeline.layers:
+        total += layer.judges(sizes)
+        sizes = layer.after(sizes, process.settings.max_tokens)
+    return total
 
 
 def priced(need: Need, process: AskingProcess) -> Cost:

@@ -69,6 +69,9 @@ class Score(Stage):
     def needs(self, sizes: Sizes, rehearsal: Rehearsal) -> Sequence[Need]:
         return ()
 
+    def judges(self, sizes: Sizes) -> int:
+        return sizes.n
+
     def after(self, sizes: Sizes, longest: int) -> Sizes:
         return replace(sizes, n=min(sizes.n, self.keep) if self.keep else sizes.n)
 

@@ -15,7 +15,7 @@ from outthink.core.settings import Positive
 from outthink.pipeline.desk import Desk
 from outthink.pipeline.members import Flow, Remarks, labelled
 from outthink.pipeline.reading import critiques
-from outthink.pipeline.stage import ModelStage, Need, Rehearsal, Retries, Sizes
+from outthink.pipeline.stage import ModelStage, Need, Rehearsal, Retries, Sizes, read_each
 from outthink.pipeline.wording import CRITIQUE, check_places, fill
 
 CRITIC = "You examine answers and say what is good and what is wrong with each."
@@ -42,11 +42,12 @@ class Critique(ModelStage):
         said = fill(self.prompt, question=desk.question(flow), candidates=labelled(texts), n=n)
         ask = self.ask(said, CRITIC, desk.process.index_of(self.engine), desk.earlier())
         found: dict[int, str] = {}
-        for attempt in range(1 + self.retries):
-            (reply,) = await desk.replies([ask], key.child(attempt), kind=self.name())
-            found = {**critiques(reply or "", n), **found}
-            if len(found) == n:
-                break
+
+        def read(_: int, reply: str) -> bool | None:
+            found.update({**critiques(reply, n), **found})
+            return True if len(found) == n else None
+
+        await read_each(desk, [ask], read, key, kind=self.name(), retries=self.retries)
         if len(found) < n:
             desk.note(f"critique: {n - len(found)} of {n} candidates have none")
         remarks = Remarks(tuple(found.get(place, "") for place in range(n)))

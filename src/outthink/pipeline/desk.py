@@ -25,12 +25,13 @@ class Desk:
 
     Attributes:
         solvers: what the stages "solve" of this layer run, in their order.
-        notes: what the stage had to do without, for the record.
+        notes: what the stage had to do without, for the record. said: what else the record should hold.
     """
 
     run: Run
     solvers: Sequence[Inner] = ()
     notes: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
 
     @property
     def process(self) -> AskingProcess:
@@ -44,6 +45,10 @@ class Desk:
         if text not in self.notes:
             self.notes.append(text)
             self.run.warn(text)
+
+    def say(self, text: str) -> None:
+        """Put something into the record of this layer."""
+        self.said.append(text)
 
     def crowd(self, n: int, who: str) -> None:
         """Say so when very many candidates go into one prompt."""

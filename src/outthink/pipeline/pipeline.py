@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import isfinite
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -34,12 +35,14 @@ from outthink.pipeline.critique import Critique
 from outthink.pipeline.desk import Desk
 from outthink.pipeline.making import Fuse, Generate, SideBySide, Solve
 from outthink.pipeline.members import Flow, Members
+from outthink.pipeline.plangen import Plangen
+from outthink.pipeline.plangen.agents import unbounded
 from outthink.pipeline.rank import Rank
 from outthink.pipeline.rules import Rules, check_layers
 from outthink.pipeline.stage import Stage
 from outthink.pipeline.unit_tests import RunTests, WriteTests
 
-Layer = Generate | Fuse | Critique | Rank | Verify | WriteTests | RunTests | Vote | Score | Solve | SideBySide
+Layer = Generate | Fuse | Critique | Rank | Verify | WriteTests | RunTests | Vote | Score | Solve | SideBySide | Plangen
 """The stages that a layer may be, by their `type`."""
 
 
@@ -64,11 +67,17 @@ class Pipeline(Algorithm[Flow]):
 
     @property
     def needs_verifier(self) -> bool:
-        return any(isinstance(part, Score) for part in self.stages())
+        return any(
+            isinstance(part, Score) or (isinstance(part, Plangen) and part.judge == "verifier")
+            for part in self.stages()
+        )
 
     def check_verifier(self, spec: ScoreSpec | None) -> None:
         if spec is None and self.needs_verifier:
             raise no_verifier("score")
+        for part in self.stages():
+            if isinstance(part, Plangen) and part.judge == "verifier" and not (spec and isfinite(spec.high - spec.low)):
+                raise unbounded()
 
     def stages(self) -> tuple[Stage, ...]:
         """Every stage, those side by side one after the other."""
@@ -106,7 +115,7 @@ class Pipeline(Algorithm[Flow]):
                 came=len(state.members),
                 nodes=tuple(flow.members.batch.id.tolist()),
                 calls=run.session.ledger.total.calls - before,
-                note="; ".join(desk.notes),
+                note="; ".join((*desk.said, *desk.notes)),
             )
         )
         return flow

@@ -16,6 +16,7 @@ from typing import Annotated, ClassVar, TypeVar
 
 from msgspec import Meta
 
+from outthink.core.errors import BudgetExhausted
 from outthink.core.key import Key
 from outthink.core.settings import NonNegativeFloat, Positive, Tagged
 from outthink.engines.local.settings import Local
@@ -117,6 +118,10 @@ class Stage(Tagged):
     def needs(self, sizes: Sizes, rehearsal: Rehearsal) -> Sequence[Need]:
         """Its requests, for so much at most."""
 
+    def judges(self, sizes: Sizes) -> int:
+        """Candidates that the recipe's verifier judges for it at most."""
+        return 0
+
     @abstractmethod
     def after(self, sizes: Sizes, longest: int) -> Sizes:
         """What there is after it at most; `longest` is the process's limit on a reply, in tokens."""
@@ -156,7 +161,12 @@ async def read_each(
     found: list[T | None] = [None] * len(asks)
     waiting = list(range(len(asks)))
     for attempt in range(1 + retries):
-        replies = await desk.replies([asks[i] for i in waiting], key.child(attempt), kind=kind)
+        try:
+            replies = await desk.replies([asks[i] for i in waiting], key.child(attempt), kind=kind)
+        except BudgetExhausted:
+            if attempt == 0:
+                raise
+            break  # what has been read stays
         for i, reply in zip(waiting, replies, strict=True):
             found[i] = None if reply is None else read(i, reply)
         waiting = [i for i in waiting if found[i] is None]

@@ -50,12 +50,13 @@ class WriteTests(ModelStage):
         said = fill(self.prompt, question=desk.question(flow), number=self.number)
         ask = self.ask(said, WRITER, desk.process.index_of(self.engine), desk.earlier())
         best: list[str] = []
-        for attempt in range(1 + self.retries):
-            (reply,) = await desk.replies([ask], key.child(attempt), kind=self.name())
-            found = statements(reply or "", self.number)
-            best = found if len(found) > len(best) else best
-            if len(best) == self.number:
-                break
+
+        def read(_: int, reply: str) -> bool | None:
+            found = statements(reply, self.number)
+            best[:] = found if len(found) > len(best) else best
+            return True if len(best) == self.number else None
+
+        await read_each(desk, [ask], read, key, kind=self.name(), retries=self.retries)
         if len(best) < self.number:
             desk.note(f"write-tests: {len(best)} of {self.number} tests were written")
         return replace(flow, tests=tuple(best), told=self.show)

@@ -115,7 +115,7 @@ def lines(file: IO[bytes], longest_bytes: int) -> Iterator[tuple[int, bytes | No
 def _decoded(decoder: msgspec.json.Decoder[Any], line: bytes) -> dict[str, Any]:
     try:
         plain = decoder.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"This is no JSON: {error}.") from None
     if not isinstance(plain, dict):
         raise InputError(f"Expected an object, got {type(plain).__name__}.")

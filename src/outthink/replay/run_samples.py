@@ -4,13 +4,14 @@
     for choice in chances(found, select=("vote", "best-of-n"), sizes=(2, 4, 8)):
         print(choice.select, choice.size, choice.answers)          # [("42", 0.87), ("41", 0.13)]
 
-Only runs whose candidates are whole samples, drawn independently and all still there, can be replayed: those of vote, best-of-n and
-adaptive. What a search that prunes or forks has left says nothing about what other choices would have met.
+Only runs whose candidates are whole samples, drawn independently, at once, and all still there, can be replayed: those of vote and
+best-of-n. What a search that prunes or forks has left says nothing about what other choices would have met, and where drawing went on until
+the answers agreed, how many there are depends on what they said.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -67,7 +68,8 @@ def run_samples(run: StoredRun, *, keys: Keys = same_text, reference: str | None
             )
         )
     whole = [i for i, candidate in enumerate(result.candidates) if candidate.final]
-    _check_independent(run, len(whole) + len(result.failures))
+    nodes = [result.candidates[i].id for i in whole]
+    _check_independent(run, nodes, len(whole) + len(result.failures))
     texts = [_text(result.candidates[i].answer, result.candidates[i].content) for i in whole]
     wanted = run.task.reference if reference is None else reference
     *own, right = keys([*texts, wanted])
@@ -122,17 +124,34 @@ def _text(answer: str | None, content: object) -> str | None:
     return content if isinstance(content, str) else None
 
 
-def _check_independent(run: StoredRun, there: int) -> None:
+def _check_independent(run: StoredRun, nodes: Sequence[int], there: int) -> None:
     own = [event for event in run.events if event.run == ""]
-    begun = sum(len(event.nodes) for event in own if isinstance(event, Started))
+    waves = [len(event.nodes) for event in own if isinstance(event, Started)]
+    begun = sum(waves)
     met = any(isinstance(event, Resampled | Exchanged | Visited) for event in own)
-    changed = any(isinstance(event, Advanced) and event.kind != "step" for event in own)
-    if met or changed or begun != there or there == 0:
+    parents: dict[int, int] = {}
+    for event in own:
+        if isinstance(event, Advanced):
+            met = met or event.kind != "step"
+            parents.update(zip(event.nodes, event.parents, strict=True))
+    if (
+        met
+        or len(waves) != 1
+        or begun != there
+        or there == 0
+        or len({_root(node, parents) for node in nodes}) != len(nodes)
+    ):
         raise Incompatible(
             explain(
                 "The candidates of this run are not independent samples, so nothing follows from choosing among them otherwise.",
-                got=f"{run.line.method} with {there} finished of {begun} that were begun",
-                expected="a run of vote, best-of-n or adaptive whose samples are all there",
+                got=f"{run.line.method} with {there} finished of {begun} that were begun in {len(waves)} turns",
+                expected="a run of vote or best-of-n, whose samples are drawn at once and all there",
                 remedy="Run vote or best-of-n, and replay that.",
             )
         )
+
+
+def _root(node: int, parents: Mapping[int, int]) -> int:
+    while parents.get(node, node) != node:
+        node = parents[node]
+    return node

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from outthink.core.rows import Rows
 from outthink.core.run import Run
 from outthink.numerics.types import BoolArray, FloatArray, IntArray
 from outthink.search.drawn import ABSTAINS, Drawn
+from outthink.search.forks import waive
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,31 @@ class Versions(Rows):
         score = self.score.copy()
         score[finished] = await run.score(self.batch.take(finished))
         return replace(self, score=score)
+
+    async def judge_once(self, at: IntArray, run: Run) -> Versions:
+        """`judge`, for one version of each answer: the others have its score, so that no answer gets a second, lucky judgement.
+
+        Versions that abstain are each judged. Needs `group`.
+        """
+        first: dict[int, int] = {}
+        for i in (*np.flatnonzero(~np.isnan(self.score)).tolist(), *at[self.batch.finished[at]].tolist()):
+            if self.group[i] != ABSTAINS:
+                first.setdefault(int(self.group[i]), i)
+        speaker = np.array([first.get(int(group), i) for i, group in enumerate(self.group.tolist())], np.int64)
+        waive(run, self.batch.take(at[speaker[at] != at]))
+        judged = await self.judge(at[speaker[at] == at], run)
+        score = judged.score.copy()
+        finished = at[self.batch.finished[at]]
+        score[finished] = score[speaker[finished]]
+        return replace(judged, score=score)
+
+    def said_of_equals(self, notes: Sequence[str]) -> list[str]:
+        """Notes, [m], where a version of which nothing was said has what was said of an equal one."""
+        said: dict[int, str] = {}
+        for group, note in zip(self.group.tolist(), notes, strict=True):
+            if note and group != ABSTAINS:
+                said.setdefault(group, note)
+        return [note or said.get(group, "") for group, note in zip(self.group.tolist(), notes, strict=True)]
 
     def best(self) -> Answer:
         """The best score, the earliest on ties."""

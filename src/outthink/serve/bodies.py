@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any, TypeVar, cast
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
@@ -76,7 +77,7 @@ def decoded(body: Mapping[str, Any], cls: type[B], neutral: Mapping[str, tuple[A
     for name, values in neutral.items():
         if name in given and given.pop(name) not in values:
             raise refused(name, "This field is not honoured here. Leave it out.", code="unsupported_parameter")
-    known = {field.encode_name for field in msgspec.structs.fields(cls)}  # type: ignore[arg-type]
+    known = _fields_of(cast("Any", cls))
     for name in given:
         if name not in known:
             raise refused(name[:128], "There is no such field.", code="unknown_parameter")
@@ -84,6 +85,12 @@ def decoded(body: Mapping[str, Any], cls: type[B], neutral: Mapping[str, tuple[A
         return msgspec.convert(given, cls)
     except (msgspec.ValidationError, SettingsError) as error:
         raise _misread(error) from None
+
+
+@cache
+def _fields_of(cls: Any) -> frozenset[str]:
+    """The names of a body's fields; finding them evaluates every annotation."""
+    return frozenset(field.encode_name for field in msgspec.structs.fields(cls))
 
 
 def _misread(error: Exception) -> Refusal:

@@ -71,6 +71,7 @@ class Catalogue:
                         remedy="Correct `methods`.",
                     )
                 )
+        self._found: dict[tuple[str, str | None], Entry] = {}
         self._methods = tuple(sorted(configuration.methods or known))
         self._recipes = {name: self._configured(name, table) for name, table in configuration.recipes.items()}
 
@@ -86,6 +87,13 @@ class Catalogue:
 
     def find(self, name: str, method: str | None = None) -> Entry:
         """What `name` stands for; `method` replaces its method for one request. Raises `Refusal`."""
+        known = self._found.get((name, method))
+        if known is None:
+            # Only what is found is kept, so requests cannot fill the memory with names.
+            known = self._found[name, method] = self._find(name, method)
+        return known
+
+    def _find(self, name: str, method: str | None) -> Entry:
         entry = self._named(name)
         if method is None:
             return entry

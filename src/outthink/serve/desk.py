@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
-import secrets
 import time
 from dataclasses import dataclass, replace
 from typing import Any
@@ -178,6 +177,7 @@ class Desk:
             run=run,
             reserve=reserve if quota.sets_aside else None,
             begun=begun if book is not None else None,
+            brief=order.entry.direct and order.name is None,
             spent=spent,
             cut=order.cut,
         )
@@ -205,7 +205,8 @@ def _bounds(bound: Most, quota: Quota) -> tuple[int, float]:
 
 
 def _rendered(order: Order, outcome: Outcome) -> bytes:
-    reply = Reply(order.interface.prefix + secrets.token_hex(12), int(time.time()), order.ask, outcome)
+    name = order.interface.prefix + order.visit.id.removeprefix("req_")
+    reply = Reply(name, int(time.time()), order.ask, outcome)
     order.visit.span.answered(reply.id, outcome)
     if order.ask.stream:
         return b"".join(order.interface.events(reply))

@@ -163,11 +163,12 @@ class Gateway:
         return written({"status": "ok"})
 
     def _is_ready(self) -> bool:
-        return not self.upstreams.problems and not self.draining
+        return not (self.upstreams.problems or self.draining or (self.store is not None and self.store.broken))
 
     async def _ready(self, request: Request) -> Response:
         problems = self.upstreams.problems
-        state = "ready" if self._is_ready() else "draining" if self.draining else "opening"
+        broken = self.store is not None and self.store.broken
+        state = "draining" if self.draining else "store failed" if broken else "opening" if problems else "ready"
         return written({"status": state, "models": problems}, status=200 if state == "ready" else 503)
 
     async def _metrics(self, request: Request) -> Response:
@@ -212,7 +213,7 @@ class Gateway:
 
     async def _ask(self, request: Request) -> ASGIApp:
         visit = self._visit(request)
-        interface = INTERFACES[request.url.path]
+        interface = INTERFACES[visit.path]
         visit.span = self._tracing.begin(visit.path, request.headers, visit.id)
         try:
             quota = self._admit(request, visit)
@@ -279,8 +280,13 @@ class Gateway:
     # -- replies and the log ----------------------------------------------------------------------------------------
 
     def _visit(self, request: Request) -> Visit:
-        path = request.url.path
-        return Visit(path if path in INTERFACES or path == "/v1/models" else "other", self.metrics)
+        """The request's entry in the log, one for each request."""
+        known: Visit | None = getattr(request.state, "visit", None)
+        if known is None:
+            path = request.scope["path"]
+            known = Visit(path if path in INTERFACES or path == "/v1/models" else "other", self.metrics)
+            request.state.visit = known
+        return known
 
     def _answered(self, visit: Visit, body: Mapping[str, Any]) -> Response:
         visit.over(200)

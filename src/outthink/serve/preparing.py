@@ -10,6 +10,7 @@ from outthink.core.algorithm import Algorithm
 from outthink.core.settings import replace as changed
 from outthink.core.task import Message, Task
 from outthink.engines.engine import Continuation, Engine, JsonSchema
+from outthink.pipeline import Pipeline
 from outthink.recipes.recipe import Recipe
 from outthink.serve.asking import Ask, least
 from outthink.serve.catalogue import Entry
@@ -22,6 +23,10 @@ from outthink.text.steppers import Whole
 def prepared(ask: Ask, entry: Entry, ceilings: Ceilings) -> Recipe:
     """The recipe of this request, as far as it can be told without the engine. Raises `Refusal`."""
     text = entry.text
+    if isinstance(entry.recipe.algorithm, Pipeline):
+        for field, there in (("tools", ask.tools is not None), ("logprobs", ask.log_probs)):
+            if there:
+                raise refused(field, f"{entry.name!r} is a pipeline: its answer is put together from many replies.")
     sampling = changed(text.sampling, **ask.sampling) if ask.sampling else text.sampling
     most = ask.max_tokens if ask.max_tokens is not None else min(text.max_tokens, ceilings.max_tokens)
     text = changed(text, sampling=sampling, max_tokens=most, least_tokens=min(text.least_tokens, most))
@@ -55,9 +60,15 @@ def _sized(ask: Ask, entry: Entry, ceilings: Ceilings) -> Algorithm[Any]:
     return changed(algorithm, n=wanted)
 
 
-def check_able(ask: Ask, engine: Engine) -> None:
+def check_able(ask: Ask, engine: Engine, recipe: Recipe) -> None:
     """Refuse what this model's engine has no way to do. Raises `Refusal`."""
     able = engine.capabilities
+    if not recipe.algorithm.whole_samples and Continuation.TOKENS not in able.continuations:
+        for name in ("presence_penalty", "frequency_penalty"):
+            if ask.sampling.get(name):
+                raise refused(
+                    name, "This model's server would count it anew in each step. Ask for a method of whole answers."
+                )
     if ask.log_probs and not able.log_probs:
         raise refused("logprobs", "The server of this model returns none.")
     if ask.tools is not None and not able.tools:

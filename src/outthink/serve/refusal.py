@@ -8,6 +8,7 @@ is ever sent as an answer. Nothing of the server's own (addresses, keys, paths, 
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Mapping
@@ -23,7 +24,9 @@ from outthink.core.errors import (
     OutthinkError,
     SettingsError,
 )
+from outthink.store.errors import StoreError
 
+LOG = logging.getLogger("outthink.serve")
 NO_RETRY: Mapping[str, str] = {"x-should-retry": "false"}
 """Tells OpenAI's clients not to pay for the same search again."""
 _ADDRESS = re.compile(
@@ -87,6 +90,9 @@ def no_answer(why: str, code: str) -> Refusal:
 
 def of_error(error: OutthinkError) -> Refusal:
     """The refusal that an error of the package stands for."""
+    if isinstance(error, StoreError):
+        LOG.error("the store failed: %s", error)
+        return Refusal(503, "The server's store failed. Its log says why.", code="store_failed", kind="server_error")
     if isinstance(error, AllFailed):
         return _of_failures(error)
     if isinstance(error, BudgetExhausted):

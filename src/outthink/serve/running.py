@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import sys
 
 import uvicorn
 
@@ -73,4 +74,6 @@ def serve(gateway: Gateway, listening: socket.socket) -> None:
     # The wire library's own lines name the addresses of model servers.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    # The loop must not wait 5 ms for its turn each time the store's thread is at work.
+    sys.setswitchinterval(0.0005)
     asyncio.run(server_of(gateway).serve(sockets=[listening]))

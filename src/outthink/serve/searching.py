@@ -21,6 +21,7 @@ from outthink.core.solver import Search
 from outthink.core.task import Task
 from outthink.engines.engine import Engine
 from outthink.engines.recording import recording
+from outthink.pipeline import Pipeline
 from outthink.recipes.build import Built, Live, build
 from outthink.recipes.digest import digest
 from outthink.recipes.fitting import check_text
@@ -66,6 +67,7 @@ class About:
         run: the stored run that goes on, of an earlier attempt at this request; "" for a new one.
         reserve: called with the most that the search can cost, before anything is spent.
         begun: called with the name of the stored run.
+        brief: whether nobody could go on with the search after a kill, so that nothing is kept for that.
         spent: called with the bill, also of a search that has no answer.
         cut: ends the search, with what it has paid for on the bill.
     """
@@ -75,6 +77,7 @@ class About:
     run: str = ""
     reserve: Reserve | None = None
     begun: Begun | None = None
+    brief: bool = False
     spent: Callable[[Bill], None] | None = None
     cut: Cut = field(default_factory=Cut)
 
@@ -97,7 +100,7 @@ class Searcher:
 
     async def _searched(self, ask: Ask, entry: Entry, recipe: Recipe, about: About, sinks: Sequence[Sink]) -> Outcome:
         engine = await self._upstreams.engine(entry.source)
-        check_able(ask, engine)
+        check_able(ask, engine, recipe)
         recipe, task = asked(ask, recipe, engine, _data(ask, about))
         if about.reserve is not None:
             tap = _tap(ask, engine, None)
@@ -106,8 +109,9 @@ class Searcher:
         seed = ask.seed if ask.seed is not None else secrets.randbits(SEED_BITS)
         recorder = await self._recorder(ask, entry, recipe, about, engine, task, seed)
         try:
-            tap = _tap(ask, engine, recorder)
-            async with self._built(ask, recipe, tap or _recorded(engine, recorder), tap, about.holder) as built:
+            asked_of = engine if about.brief or recorder is None else recording(engine, recorder.replies)
+            tap = _tap(ask, asked_of, recorder)
+            async with self._built(ask, recipe, tap or asked_of, tap, about.holder) as built:
                 result = await _solved(built.solver, task, recorder, recipe.budget, seed, about, sinks)
         except BaseException as error:
             if recorder is not None:
@@ -170,16 +174,12 @@ def _data(ask: Ask, about: About) -> dict[str, Any]:
     return {"gateway": {name: value for name, value in said.items() if value}}
 
 
-def _recorded(engine: Engine, recorder: Recorder | None) -> Engine:
-    return engine if recorder is None else recording(engine, recorder.replies)
-
-
 def _tap(ask: Ask, engine: Engine, recorder: Recorder | None) -> Tap | None:
     if ask.tools is None and not ask.log_probs:
         return None
     # Named by the run, so that a resumed run reads the candidates of its checkpoint.
     name = recorder.id if recorder is not None else secrets.token_hex(12)
-    return tapped(_recorded(engine, recorder), name=name, tools=ask.tools, log_probs=ask.log_probs)
+    return tapped(engine, name=name, tools=ask.tools, log_probs=ask.log_probs)
 
 
 async def _solved(
@@ -198,7 +198,7 @@ async def _solved(
         if recorder is None:
             return await search.solve(task, session)
         session.key = recorder.key
-        return await solve_in_session(search, task, recorder, session)
+        return await solve_in_session(search, task, recorder, session, checkpoints=not about.brief)
     finally:
         session.close()
         if about.spent is not None:
@@ -207,6 +207,8 @@ async def _solved(
 
 def _served(recipe: Recipe, search: Search, engine: Engine, listening: Tap | None, owner: str) -> Search:
     """The search with texts that also show what a reply must say. `owner`: whose share of the engine it has."""
+    if isinstance(recipe.algorithm, Pipeline):
+        return search
     verifier, extract = search.verifier, recipe.answer.extract if recipe.answer is not None else None
     wants = verifier.spec.wants if verifier is not None else frozenset()
     settings = recipe.process.showing(wants)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from outthink.core.component import EngineSettings
+import msgspec
+
 from outthink.core.errors import OutthinkError
 from outthink.engines.engine import Engine
 from outthink.recipes.engines import Engines
@@ -19,7 +20,7 @@ class Upstreams:
     def __init__(self, sources: Mapping[str, Source]) -> None:
         self._sources = dict(sources)
         self.engines = Engines(idle=len(sources) + 4)
-        self._held: dict[EngineSettings, asyncio.Task[Engine]] = {}
+        self._held: dict[bytes, asyncio.Task[Engine]] = {}
         self._problems: dict[str, str] = {}
         self._opened: set[str] = set()
 
@@ -44,7 +45,7 @@ class Upstreams:
         """The engine, open. Raises what opening it raises."""
         if isinstance(source, Engine):
             return source
-        key = next((settings for settings in self._held if settings == source), source)
+        key = msgspec.json.encode(source, order="sorted")
         task = self._held.get(key)
         if task is None:
             task = self._held[key] = asyncio.ensure_future(self.engines.lease(source))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from functools import lru_cache
 from pathlib import Path
 
 
@@ -14,7 +15,7 @@ def this_host() -> str:
 
 def this_process() -> str:
     """This process: its number and, where the system tells, when it began, so that a number used again is not mistaken for it."""
-    return _named(os.getpid())
+    return _own(os.getpid())
 
 
 def is_gone(host: str, process: str) -> bool:
@@ -29,6 +30,11 @@ def is_gone(host: str, process: str) -> bool:
     except PermissionError:
         return False
     return _named(number) != process
+
+
+@lru_cache(maxsize=1)
+def _own(number: int) -> str:
+    return _named(number)
 
 
 def _named(number: int) -> str:

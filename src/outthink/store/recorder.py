@@ -50,6 +50,23 @@ OUTDATED = tuple(
 _ONE = runs.update().where(runs.c.number == sa.bindparam("of"))
 STEPPED = _ONE.values(steps=sa.bindparam("step"))
 PROGRESSED = _ONE.values({name: sa.bindparam(name) for name in (*SPENT, "seconds", "updated")})
+_RESULT = (
+    "status",
+    "steps",
+    "seconds",
+    "tokens",
+    "calls",
+    "verifier_calls",
+    "denoiser_evals",
+    "stop",
+    "limit",
+    "answer",
+    "updated",
+)
+ENDED = _ONE.values({name: sa.bindparam(name) for name in _RESULT})
+CONCLUDED = (
+    details.update().where(details.c.run == sa.bindparam("of")).values(result=sa.bindparam("packed"), error=None)
+)
 
 Row = dict[str, Any]
 
@@ -139,10 +156,13 @@ class Recorder:
         self._writer.post(step)
         self.replies.checkpoint(snapshot.step)
 
-    async def ended(self, result: Result) -> None:
-        """Store the result; returns when it is written. A run that is complete gives up its checkpoints and replies."""
+    async def ended(self, result: Result, *, brief: bool = False) -> None:
+        """Store the result; returns when it is written. A complete run gives up its checkpoints and replies.
+
+        `brief`: the run has kept none, and nobody waits for it to be written.
+        """
         write = self._flush()
-        final = result.stop in (Stop.DONE, Stop.MAX_STEPS)
+        final = result.stop in (Stop.DONE, Stop.MAX_STEPS) and not brief
         values = {
             "status": "ended",
             "steps": result.steps,
@@ -163,14 +183,16 @@ class Recorder:
         def end(connection: sa.Connection) -> None:
             write(connection)
             self._keep(connection, kept)
-            change = details.update().where(details.c.run == self._number)
-            connection.execute(change.values(result=pack_result(result), error=None))
-            connection.execute(self._row().values(**values, updated=time.time()))
+            connection.execute(CONCLUDED, {"of": self._number, "packed": pack_result(result)})
+            connection.execute(ENDED, {"of": self._number, **values, "updated": time.time()})
             if final:
                 for table in (checkpoints, replies):
                     connection.execute(table.delete().where(table.c.run == self._number))
 
-        await self._writer.run(end)
+        if brief:
+            self._writer.post(end)
+        else:
+            await self._writer.run(end)
 
     def failed(self, error: BaseException) -> None:
         """Store, without waiting for it, that the run ended without a result, and why; it may be resumed."""

@@ -47,13 +47,19 @@ async def solve_stored(
         session.close()
 
 
-async def solve_in_session(search: Search, task: Task, recorder: Recorder, session: Session) -> Result:
-    """The same in a session that is open: its key, ledger, cut and sinks, under the name of the stored run."""
+async def solve_in_session(
+    search: Search, task: Task, recorder: Recorder, session: Session, *, checkpoints: bool = True
+) -> Result:
+    """The same in a session that is open: its key, ledger, cut and sinks, under the name of the stored run.
+
+    Without `checkpoints` it is written in one piece when it ends, which nobody waits for; one that is killed begins again.
+    """
     inner = replace(session, trace=Trace((recorder, *session.trace.sinks)), name=recorder.id)
     recorder.watch(inner)
+    on_step = recorder.on_step if checkpoints else None
     try:
-        result = await search.solve(task, inner, resume=recorder.resume, on_step=recorder.on_step)
-        await recorder.ended(result)
+        result = await search.solve(task, inner, resume=recorder.resume, on_step=on_step)
+        await recorder.ended(result, brief=not checkpoints)
     except Exception as error:
         recorder.failed(error)
         await recorder.written()

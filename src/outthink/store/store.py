@@ -13,6 +13,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
@@ -42,6 +43,11 @@ from outthink.store.writer import Writer
 T = TypeVar("T")
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 """Without letters and digits that look alike."""
+
+# Statements are made once: making them costs more than running them.
+NEW_RUN = runs.insert().returning(runs.c.number)
+NEW_DETAILS = details.insert()
+NAMED = sa.select(runs.c.number).where(runs.c.id == sa.bindparam("name"))
 
 
 class Store:
@@ -73,6 +79,11 @@ class Store:
     def name(self) -> str:
         """Its URL, without a password."""
         return self._database.name
+
+    @property
+    def broken(self) -> bool:
+        """Whether something could not be written that nobody waited for; nothing more is taken then."""
+        return self._writer.broken
 
     @property
     def transactions(self) -> int:
@@ -140,8 +151,8 @@ class Store:
 
         def insert(connection: sa.Connection) -> tuple[int, str]:
             name = _new_name(connection, now)
-            number = connection.execute(runs.insert().values(id=name, **line).returning(runs.c.number)).scalar_one()
-            connection.execute(details.insert().values(run=number, **wide))
+            number = connection.execute(NEW_RUN, {"id": name, **line}).scalar_one()
+            connection.execute(NEW_DETAILS, {"run": number, **wide})
             return number, name
 
         number, name = await self._writer.run(insert)
@@ -235,6 +246,7 @@ class Store:
             self._database.give_back()
 
 
+@cache
 def _version() -> str:
     """This package's version; "" where it is imported from a folder of sources without being installed."""
     try:
@@ -261,8 +273,10 @@ def _new_name(connection: sa.Connection, now: float) -> str:
     """A name that sorts by time and that no run has: 20261123-101500-x7kq."""
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
     while True:
-        name = f"{stamp}-{''.join(secrets.choice(LETTERS) for _ in range(5))}"
-        if connection.execute(sa.select(runs.c.number).where(runs.c.id == name)).first() is None:
+        # One number for all letters: asking the system for randomness costs more than the rest of a name.
+        number = secrets.randbelow(len(LETTERS) ** 5)
+        name = f"{stamp}-{''.join(LETTERS[number // len(LETTERS) ** k % len(LETTERS)] for k in range(5))}"
+        if connection.execute(NAMED, {"name": name}).first() is None:
             return name
 
 

@@ -44,6 +44,11 @@ class Writer:
         self._broken: BaseException | None = None
         self.transactions = 0
 
+    @property
+    def broken(self) -> bool:
+        """Whether work that nobody waited for has failed, so that all later work is refused."""
+        return self._broken is not None
+
     def post(self, work: Callable[[sa.Connection], Any]) -> None:
         """Hand in work that nobody waits for. Raises `StoreError` when earlier such work has failed."""
         self._submit(work, watched=False)

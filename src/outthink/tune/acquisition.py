@@ -54,8 +54,8 @@ def log_expected_improvement(ahead: FloatArray, deviation: FloatArray) -> FloatA
         near = np.log(np.exp(-0.5 * z**2 - _LOG_ROOT_2_PI) + z * ndtr(z))
         # density(z) + z distribution(z) = density(z) (1 + z m(z)) with Mills' ratio m(z) = distribution(z) / density(z);
         # for z very far below, 1 + z m(z) -> 1 / z^2.
-        mills = np.sqrt(np.pi / 2.0) * erfcx(-z / np.sqrt(2.0))
-        product = np.log1p(np.where(z < -1.0, z * mills, 0.0))
+        below = np.minimum(z, -1.0)
+        product = np.log1p(below * np.sqrt(np.pi / 2.0) * erfcx(-below / np.sqrt(2.0)))
         bracket = np.where(
             z > -100.0, product, -2.0 * np.log(np.maximum(-z, 1.0)) + np.log1p(-3.0 / np.maximum(z**2, 9.0))
         )

@@ -45,10 +45,13 @@ class Proposal:
     gain: float = float("nan")
 
 
-def chunk_for(asked: IntArray, candidate: int, size: int) -> IntArray:
-    """The next questions of a candidate: never asked of it, most asked of others first, then in their order. asked: counts [c, w]."""
+def chunk_for(asked: IntArray, candidate: int, size: int, rank: IntArray) -> IntArray:
+    """The next questions of a candidate: never asked of it, those asked of most others first, then by their rank.
+
+    asked: counts, [c, w]. rank: the questions' order, [w]; a random one, so that the first few stand for all.
+    """
     open_ = np.flatnonzero(asked[candidate] == 0)
-    order = np.lexsort((open_, -np.count_nonzero(asked[:, open_], axis=0)))
+    order = np.lexsort((rank[open_], -np.count_nonzero(asked[:, open_], axis=0)))
     return np.asarray(open_[order][:size], np.int64)
 
 
@@ -57,6 +60,7 @@ def next_measurement(
     points: FloatArray,
     asked: IntArray,
     groups: IntArray,
+    rank: IntArray,
     price: Price,
     *,
     chunk: int,
@@ -66,7 +70,7 @@ def next_measurement(
 
     Args:
         points: of all candidates, [c, d]. asked: how often each was asked each question, [c, w].
-        groups: which candidates are computed from the same samples, [c].
+        groups: which candidates are computed from the same samples, [c]. rank: the order of the questions, [w].
         wanted: which candidates may be the answer, [c], such as those that are cheap enough.
     """
     known = beliefs.quality
@@ -79,7 +83,7 @@ def next_measurement(
     options = [
         one
         for i, candidate in enumerate(open_.tolist())
-        for one in _options(beliefs, asked, groups, candidate, i, chunk)
+        for one in _options(beliefs, asked, groups, rank, candidate, i, chunk)
     ]
     if not options:
         return None
@@ -109,10 +113,10 @@ class _Option:
 
 
 def _options(
-    beliefs: Beliefs, asked: IntArray, groups: IntArray, candidate: int, column: int, chunk: int
+    beliefs: Beliefs, asked: IntArray, groups: IntArray, rank: IntArray, candidate: int, column: int, chunk: int
 ) -> Iterator[_Option]:
     """One chunk, two, four and so on, up to all questions that are left, with the noise of their mean."""
-    questions = chunk_for(asked, candidate, asked.shape[1])
+    questions = chunk_for(asked, candidate, asked.shape[1], rank)
     seen = asked.max(axis=0) > 0
     drawn = asked[groups == groups[candidate]].max(axis=0) > 0
     noises = beliefs.noises
@@ -127,9 +131,9 @@ def _options(
         size *= 2
 
 
-def spread_out(points: FloatArray, n: int, rng: np.random.Generator) -> IntArray:
-    """n candidates far from each other: the first at random, then always the farthest from those chosen."""
-    first = int(rng.integers(len(points)))
+def spread_out(points: FloatArray, n: int, rng: np.random.Generator, first: int | None = None) -> IntArray:
+    """n candidates far from each other: `first`, or one at random, then always the farthest from those chosen."""
+    first = int(rng.integers(len(points))) if first is None else first
     chosen = [first]
     distance = np.linalg.norm(points - points[first], axis=1)
     while len(chosen) < min(n, len(points)):

@@ -20,6 +20,9 @@ from scipy.spatial.distance import cdist
 from outthink.core.errors import SettingsError, explain
 from outthink.numerics.types import FloatArray
 
+SAME = 1e-9
+"""Scaled distance below which two points are one."""
+
 
 @dataclass(frozen=True)
 class Kernel(ABC):
@@ -29,19 +32,23 @@ class Kernel(ABC):
         lengths: one for each coordinate, [d], positive.
         variance: of the function at a point.
         constant: variance of an unknown level that all points share; it stands for a prior mean that is not known.
+        own: variance of what each point has for itself, however near its neighbours are: no setting acts quite smoothly.
     """
 
     lengths: FloatArray
     variance: float = 1.0
     constant: float = 0.0
+    own: float = 0.0
 
     def __call__(self, x: FloatArray, x2: FloatArray) -> FloatArray:
         """Covariances of the function at x [n, d] and at x2 [m, d]: [n, m]."""
-        return self.constant + self.variance * self.shape(self.distance(x, x2))
+        distance = self.distance(x, x2)
+        smooth = self.constant + self.variance * self.shape(distance)
+        return smooth + self.own * (distance < SAME) if self.own > 0.0 else smooth
 
     def at(self, x: FloatArray) -> FloatArray:
         """Variances at x [n, d]: [n]."""
-        return np.full(len(x), self.constant + self.variance)
+        return np.full(len(x), self.constant + self.variance + self.own)
 
     def distance(self, x: FloatArray, x2: FloatArray) -> FloatArray:
         """Scaled distances, [n, m]."""

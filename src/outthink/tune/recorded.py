@@ -23,6 +23,8 @@ from outthink.tune.objective import Measured, Objective
 from outthink.tune.space import Config, Value
 
 PoolKey = tuple[tuple[str, Any], ...]
+Computed = dict[tuple[PoolKey, int, str, int], FloatArray]
+"""Values by pool, samples drawn, way of choosing and size."""
 
 
 class Recorded(Objective):
@@ -34,6 +36,7 @@ class Recorded(Objective):
         size, select: the settings that say how many samples and how they are chosen from.
         score: whose scores choices go by; None for the only ones there are.
         share: whether samples that an earlier measurement has paid for are free; False: every measurement pays in full.
+        computed: values that several objectives over the same pools share, so that none is computed twice.
     Raises `InputError`: no pools, a question that a pool lacks.
     """
 
@@ -46,6 +49,7 @@ class Recorded(Objective):
         select: str = "algorithm.type",
         score: str | None = None,
         share: bool = True,
+        computed: Computed | None = None,
     ) -> None:
         if not pools or not questions:
             raise InputError(
@@ -73,7 +77,7 @@ class Recorded(Objective):
         self._column = {name: i for i, name in enumerate(questions)}
         self._size, self._select, self._score, self._share = size, select, score, share
         self._drawn = {key: np.zeros(len(questions), np.int64) for key in pools}
-        self._known: dict[tuple[PoolKey, int, str, int], FloatArray] = {}
+        self._known: Computed = {} if computed is None else computed
 
     @property
     def questions(self) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ import numpy as np
 from outthink.bench.journal import Journal
 from outthink.core.errors import Failure, OutthinkError
 from outthink.core.key import Key
-from outthink.core.settings import NonNegativeFloat, Positive, PositiveFloat, Settings
+from outthink.core.settings import Count, NonNegativeFloat, Positive, PositiveFloat, Settings
 from outthink.numerics.pareto import pareto_frontier
 from outthink.numerics.types import BoolArray, FloatArray, IntArray
 from outthink.tune.beliefs import Beliefs
@@ -40,18 +40,23 @@ class Tuning(Settings):
         at_most: tokens that an answer of the chosen configuration may cost; None for no bound.
         least_gain: stop when no measurement is expected to raise the best believed quality by so much.
         refit: measurements between two searches for hyperparameters.
+        first: the candidate that is measured first, such as what is used today; None for one at random.
     """
 
     tokens: PositiveFloat
     chunk: Positive = 10
     initial: Positive = 5
     at_most: PositiveFloat | None = None
-    least_gain: NonNegativeFloat = 1e-5
+    least_gain: NonNegativeFloat = 1e-7
     refit: Positive = 4
+    first: Count | None = None
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """One measurement, as it stands in the journal: `values`, `spent` and `failures` by question."""
+    """One measurement, as it stands in the journal: `values`, `spent` and `failures` by question.
+
+    `gain`: the rise that was expected of it. `best`, `deviation`: the best quality believed before it.
+    """
 
     config: dict[str, Value]
     values: dict[str, float]
@@ -59,6 +64,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     tokens: float
     seconds: float = 0.0
     gain: float | None = None
+    best: float | None = None
+    deviation: float | None = None
     failures: dict[str, str] = {}
 
     @property
@@ -93,6 +100,7 @@ class Tuned:
     tokens: float
     stop: str
     signal: bool
+    ground: Ground
 
 
 class Strategy(Protocol):
@@ -107,6 +115,7 @@ class Ground:
 
     objective: Objective
     candidates: Sequence[Config]
+    space: Space
     points: FloatArray
     tuning: Tuning
     n: IntArray
@@ -118,6 +127,7 @@ class Ground:
     trials: list[Trial] = field(default_factory=list)
     beliefs: Beliefs | None = None
     fitted_at: int = -(10**9)
+    believed_at: int = -1
 
     @classmethod
     def over(cls, objective: Objective, candidates: Sequence[Config], space: Space, tuning: Tuning) -> Ground:
@@ -128,6 +138,7 @@ class Ground:
         return cls(
             objective,
             candidates,
+            space,
             points,
             tuning,
             np.zeros(shape, np.int64),
@@ -178,6 +189,9 @@ class Ground:
 
     def believe(self) -> Beliefs:
         """Beliefs after all that was counted; hyperparameters are sought anew every few measurements."""
+        if self.beliefs is not None and self.believed_at == len(self.trials):
+            return self.beliefs
+        self.believed_at = len(self.trials)
         refit = self.beliefs is None or len(self.trials) - self.fitted_at >= self.tuning.refit
         table = PairedTable(self.n, self.total, self.squares)
         self.beliefs = Beliefs.after(self.points, table, self.cost, self._groups, earlier=self.beliefs, refit=refit)
@@ -214,10 +228,12 @@ def gaussian_process(ground: Ground, key: Key) -> Proposal | None:
     """First configurations far from each other, then the knowledge gradient per token."""
     tuning = ground.tuning
     done = len(ground.trials)
-    first = spread_out(ground.points, tuning.initial, key.child("initial").rng())
+    # A random order: lists of questions are often sorted by kind or difficulty, and the first few shall stand for all.
+    rank = key.child("questions").rng().permutation(ground.n.shape[1])
+    first = spread_out(ground.points, tuning.initial, key.child("initial").rng(), tuning.first)
     if done < len(first):
         candidate = int(first[done])
-        questions = chunk_for(ground.asked, candidate, tuning.chunk)
+        questions = chunk_for(ground.asked, candidate, tuning.chunk, rank)
         if len(questions):
             return Proposal(candidate, questions, float("nan"))
     if not ground.n.any():
@@ -229,7 +245,14 @@ def gaussian_process(ground: Ground, key: Key) -> Proposal | None:
         return ground.price(candidate, questions, float(cost[candidate]))
 
     found = next_measurement(
-        beliefs, ground.points, ground.asked, ground.groups, price, chunk=tuning.chunk, wanted=ground.wanted(beliefs)
+        beliefs,
+        ground.points,
+        ground.asked,
+        ground.groups,
+        rank,
+        price,
+        chunk=tuning.chunk,
+        wanted=ground.wanted(beliefs),
     )
     return None if found is None or found.gain < tuning.least_gain else found
 
@@ -286,7 +309,7 @@ async def tune(
         if ground.spent + price > tuning.tokens:
             stop = "tokens"
             break
-        trial = await _measured(objective, candidates[proposal.candidate], proposal)
+        trial = await _measured(objective, candidates[proposal.candidate], proposal, _best_before(ground))
         if journal is not None:
             journal.add(trial)
         ground.take(trial)
@@ -295,7 +318,13 @@ async def tune(
     return _tuned(ground, stop)
 
 
-async def _measured(objective: Objective, config: Config, proposal: Proposal) -> Trial:
+def _best_before(ground: Ground) -> Believed | None:
+    if ground.believed_at != len(ground.trials) or not ground.n.any():
+        return None
+    return best_of(believed(ground), ground.tuning.at_most)
+
+
+async def _measured(objective: Objective, config: Config, proposal: Proposal, before: Believed | None) -> Trial:
     names = [objective.questions[i] for i in proposal.questions.tolist()]
     began = time.perf_counter()
     try:
@@ -310,24 +339,37 @@ async def _measured(objective: Objective, config: Config, proposal: Proposal) ->
         tokens=found.tokens,
         seconds=time.perf_counter() - began,
         gain=None if proposal.gain != proposal.gain else proposal.gain,
+        best=None if before is None else before.quality,
+        deviation=None if before is None else before.deviation,
         failures=dict(found.failures),
     )
 
 
-def _tuned(ground: Ground, stop: str) -> Tuned:
-    if ground.n.sum() == 0:
-        return Tuned(None, (), tuple(ground.trials), ground.spent, stop, False)
+def believed(ground: Ground) -> list[Believed]:
+    """What is believed of every configuration that was measured. Raises `InputError` before anything was."""
     beliefs = ground.believe()
     asked = np.count_nonzero(ground.n, axis=1)
     rows = np.flatnonzero(asked)
     quality = beliefs.quality.mean(ground.points[rows])
     deviation = np.sqrt(beliefs.quality.variance(ground.points[rows]))
     cost = np.where(np.isfinite(ground.cost[rows]), ground.cost[rows], beliefs.cost(ground.points[rows]))
-    everything = [
+    return [
         Believed(dict(ground.candidates[row]), float(q), float(d), float(c), int(asked[row]))
         for row, q, d, c in zip(rows.tolist(), quality, deviation, cost, strict=True)
     ]
-    front = tuple(everything[i] for i in pareto_frontier(cost, quality).tolist())
-    allowed = [one for one in everything if ground.tuning.at_most is None or one.cost <= ground.tuning.at_most]
-    best = max(allowed, key=lambda one: (one.quality, -one.cost), default=None)
-    return Tuned(best, front, tuple(ground.trials), ground.spent, stop, beliefs.fitted.signal)
+
+
+def best_of(everything: Sequence[Believed], at_most: float | None) -> Believed | None:
+    """The one believed best among those that cost no more than `at_most`; of equals the cheaper."""
+    allowed = [one for one in everything if at_most is None or one.cost <= at_most]
+    return max(allowed, key=lambda one: (one.quality, -one.cost), default=None)
+
+
+def _tuned(ground: Ground, stop: str) -> Tuned:
+    if not ground.n.any():
+        return Tuned(None, (), tuple(ground.trials), ground.spent, stop, False, ground)
+    everything = believed(ground)
+    edge = pareto_frontier(np.array([one.cost for one in everything]), np.array([one.quality for one in everything]))
+    front = tuple(everything[i] for i in edge.tolist())
+    best = best_of(everything, ground.tuning.at_most)
+    return Tuned(best, front, tuple(ground.trials), ground.spent, stop, ground.believe().fitted.signal, ground)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,15 @@ from outthink.search import Adaptive, BestOfN, ParticleFilter, Vote
 from tests.bench.grid.grids import a_grid
 
 SETS = Posed({"one": TaskSet("one", (), answer={"type": "numeric"}), "two": TaskSet("two", ())})
+
+
+ONE = Posed({"one": TaskSet("one", (), answer={"type": "numeric"})})
+
+
+@cache
+def of_preset(name: str) -> tuple[Entrant, ...]:
+    """The entrants of a preset on one set."""
+    return tuple(entrants(read_grid(name), ONE))
 
 
 def taking_part(grid: Grid, posed: Posed = SETS) -> dict[tuple[str, int, str], Entrant]:
@@ -105,10 +115,9 @@ def test_who_reads_a_pool() -> None:
 
 @pytest.mark.parametrize("name", grid_presets())
 def test_presets_hold_and_say_what_is_not_run_here(name: str) -> None:
-    grid = read_grid(name)
-    found = taking_part(grid)
-    assert len(found) == len(entrants(grid, SETS)), "every method at every size has a name of its own"
-    assert all(one.why and one.what for one in not_run_of(grid))
+    found = of_preset(name)
+    assert len({(one.method, one.size) for one in found}) == len(found), "every method at every size has a name"
+    assert all(one.why and one.what for one in not_run_of(read_grid(name)))
 
 
 def test_the_laboratory_preset_is_the_grid_that_was_asked_for() -> None:
@@ -118,7 +127,7 @@ def test_the_laboratory_preset_is_the_grid_that_was_asked_for() -> None:
     assert (grid.sizes, grid.all_seeds) == ((4, 8, 16, 32), (0, 1, 2))
     # All but greedy decoding at all sizes; those that select read one pool.
     assert [one.called for one in grid.recipes if one.sizes is not None] == ["greedy"]
-    pools = {one.part for one in entrants(grid, SETS) if one.method in ("best-of-n", "weighted-best-of-n")}
+    pools = {one.part for one in of_preset("laboratory") if one.method in ("best-of-n", "weighted-best-of-n")}
     assert len(pools) == 1
 
 
@@ -135,8 +144,8 @@ def test_the_bag_of_tricks_is_six_methods_over_eight_tasks_with_its_axes() -> No
         sorted([*axes["temperature"], "0.7"]) == sorted([*axes["top-p"], "0.9"]) == ["0.6", "0.7", "0.8", "0.9", "1.0"]
     )
     assert axes["prompt"] == ["standard", "reflective", "few-shot"]
-    few: Any = taking_part(grid)["beam prompt=few-shot", 8, "one"].recipe.process
-    assert [one.answer[-2:] for one in few.examples] == ["21", "15", "54"]
+    few: Any = next(one for one in of_preset("bag-of-tricks") if one.method == "beam prompt=few-shot")
+    assert [one.answer[-2:] for one in few.recipe.process.examples] == ["21", "15", "54"]
     assert grid.process is not None
     assert grid.process["sampling"] == {"temperature": 0.7, "top_p": 0.9}
     missing = {one.what.partition(" ")[2] for one in not_run_of(grid)}
@@ -145,8 +154,7 @@ def test_the_bag_of_tricks_is_six_methods_over_eight_tasks_with_its_axes() -> No
 
 
 def test_the_verifier_free_study_has_no_trained_verifier() -> None:
-    grid = read_grid("verifier-free")
-    found = entrants(grid, SETS)
+    found = of_preset("verifier-free")
     judges = {one.recipe.verifier.name() for one in found if one.recipe.verifier is not None}
     assert judges <= {"judge", "marker-rate", "length", "arithmetic"}
     chains: Any = {one.size: one.recipe.algorithm for one in found if one.method == "parallel-and-sequential"}

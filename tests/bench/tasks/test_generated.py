@@ -41,6 +41,23 @@ def test_any_task_of_reasoning_gym() -> None:
 
 @needs_gym
 @needs_box
+def test_a_question_that_comes_again_is_left_out_and_reported() -> None:
+    small = {"min_value": 2, "max_value": 6}
+    found = ReasoningGym(task="gcd", limit=12, settings=small).load()
+    prompts = [q.task.prompt for q in found.questions]
+    assert len(set(prompts)) == len(prompts) == 12
+    assert found.problems
+    assert all("the same question as" in problem.what for problem in found.problems)
+    last = int(found.questions[-1].task.id.split("/")[1])
+    assert last == 12 + len(found.problems), "drawn until there are enough, and no further"
+    assert found.questions[-1].right(says(f"Answer: {found.questions[-1].task.reference}"))
+    few = ReasoningGym(task="gcd", limit=40, settings={"min_value": 2, "max_value": 3}).load()
+    assert len(few.questions) < 40
+    assert len({q.task.prompt for q in few.questions}) == len(few.questions)
+
+
+@needs_gym
+@needs_box
 def test_an_answer_that_would_run_as_code_can_do_nothing(tmp_path: Path) -> None:
     (question,) = ReasoningGym(task="n_queens", limit=1).load().questions
     mark = tmp_path / "mark"

@@ -8,6 +8,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import jsonschema
 import numpy as np
@@ -216,6 +217,17 @@ async def test_penalties_and_bias_change_what_is_said(engine: LocalEngine) -> No
     assert bad[0].kind == "SettingsError"
     with pytest.raises(SettingsError):
         engine.price(Request(prompt=prompt, seed=1, max_tokens=2, sampling=Sampling(logit_bias={"dog": 1.0})))
+
+
+async def test_penalties_count_what_the_reply_began_with(engine: LocalEngine) -> None:
+    prompt = fresh(engine, "la la la la la la la la")
+    sampling = Sampling(temperature=0.0, frequency_penalty=2.0, presence_penalty=2.0)
+    (whole,) = await generated(engine, [Request(prompt=prompt, seed=1, max_tokens=12, sampling=sampling)])
+    half = (whole.tokens or ())[:6]
+    go_on = Request(prompt=TokenPrompt((*prompt.tokens, *half)), seed=1, max_tokens=6, sampling=sampling)
+    counted, anew = await generated(engine, [replace(go_on, begun=6), go_on])
+    assert (*half, *(counted.tokens or ())) == whole.tokens
+    assert counted.tokens != anew.tokens
 
 
 async def test_a_user_cannot_forge_control_tokens(engine: LocalEngine) -> None:

@@ -53,8 +53,15 @@ async def test_a_cut_leaves_the_connection_and_an_interval(both: tuple[Seen, Ope
     """The server is not told that nobody listens any more, so all that it may generate is in the interval."""
     seen, engine = both
     cut = Cut()
-    asyncio.get_running_loop().call_later(0.3, cut.fire, "interrupt")
+
+    async def press() -> None:
+        while len(seen.bodies) < 3 or engine.counters().calls < 1:
+            await asyncio.sleep(0.01)
+        cut.fire("interrupt")
+
+    pressing = asyncio.ensure_future(press())
     replies = await engine.generate([asked(one) for one in ("hello", "wait 1", "wait 2")], cut=cut)
+    await pressing
     done, *waiting = [reply for reply in replies if isinstance(reply, Generation)]
     assert done.stop is StopReason.END
     assert not done.estimated

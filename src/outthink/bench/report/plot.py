@@ -16,7 +16,7 @@ from outthink.bench.statistics import is_plain, sees_answers
 from outthink.core.markup import Markup, tag
 from outthink.numerics.pareto import pareto_frontier
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 480.0, 336.0, 40.0, 12.0, 18.0, 40.0
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 480.0, 344.0, 40.0, 12.0, 26.0, 40.0
 COLOURS = 12
 MANTISSAS = (1, 2, 5)
 LETTER, LINE = 7.3, 14.0
@@ -33,10 +33,11 @@ class Frame:
     ceiling: float
 
     @classmethod
-    def around(cls, rows: Sequence[Row], constant: float) -> Frame:
+    def around(cls, study: SetStudy) -> Frame:
         """A frame that holds all points with their intervals."""
-        costs = [float(row.entry.tokens.mean()) for row in rows if row.entry.tokens.mean() > 0]
-        lows = [row.interval.low for row in rows] + [constant]
+        rows = drawable(study)
+        costs = [float(row.entry.tokens.mean()) for row in rows]
+        lows = [row.interval.low for row in rows] + ([] if study.constant.answer is None else [study.constant.share])
         highs = [row.interval.high for row in rows]
         floor, ceiling = math.floor(10 * min(lows)) / 10, math.ceil(10 * max(highs)) / 10
         if ceiling - floor < 0.2:
@@ -84,7 +85,7 @@ def curves(study: SetStudy) -> Markup | None:
     rows = drawable(study)
     if not rows:
         return None
-    frame = Frame.around(rows, study.constant.share)
+    frame = Frame.around(study)
     drawn = []
     for method in study.methods:
         own = sorted(
@@ -111,7 +112,7 @@ def pareto(study: SetStudy) -> Markup | None:
     honest = [row for row in rows if not sees_answers(row.entry.method)]
     if not honest:
         return None
-    frame = Frame.around(rows, study.constant.share)
+    frame = Frame.around(study)
     best = pareto_frontier(
         np.array([row.entry.tokens.mean() for row in honest]), np.array([row.entry.accuracy for row in honest])
     )
@@ -185,7 +186,7 @@ def _svg(title: str, frame: Frame, study: SetStudy, drawn: Sequence[Markup]) -> 
         x = frame.x(tokens)
         parts.append(tag("line", x1=x, x2=x, y1=TOP, y2=bottom, class_="grid"))
         parts.append(tag("text", f"{tokens:,.0f}", x=x, y=bottom + 15, text_anchor="middle", class_="tick"))
-    parts.append(tag("text", "right", x=LEFT - 5, y=TOP - 2, text_anchor="end", class_="tick"))
+    parts.append(tag("text", "right", x=LEFT - 5, y=TOP - 12, text_anchor="end", class_="tick"))
     parts.append(
         tag(
             "text",

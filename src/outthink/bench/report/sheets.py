@@ -12,7 +12,7 @@ from outthink.bench.statistics import Choices, Comparison
 
 CLASSES = {"▲": "better", "▼": "worse", "≈": "noise"}
 BILL = ("method", "tokens", "of judging", "generated", "calls", "judgements", "seconds", "money", "seeds", "failed")
-CHOICES = ("verifier", "choice", "right", "95%", "gap to oracle", "95%", "samples", "tokens", "judgements")
+CHOICES = ("verifier", "choice", "questions", "right", "95%", "gap to oracle", "95%", "samples", "tokens", "judgements")
 
 
 def accuracy(study: SetStudy) -> Sheet:
@@ -63,7 +63,7 @@ def choices(found: Sequence[Choices]) -> Sheet:
             said = ("", "") if gap is None else (f"{100 * gap.gap:.1f}", wording.span(gap.interval))
             costs = (wording.amount(cost) for cost in (line.samples, line.tokens, line.judged))
             right = (wording.percent(line.accuracy), wording.span(line.interval))
-            texts = (one.score or "none", f"{name}@{line.size}", *right, *said, *costs)
+            texts = (one.score or "none", f"{name}@{line.size}", f"{line.questions:,}", *right, *said, *costs)
             rows.append(tuple(Cell(text) for text in texts))
     return Sheet(CHOICES, tuple(rows), frozenset(range(2, len(CHOICES))))
 

@@ -12,6 +12,7 @@ from outthink.bench.tasks.jsonl import Jsonl
 from outthink.bench.tasks.labels import Fever, MultipleChoice, Prontoqa
 from outthink.bench.tasks.load import TASKS, TaskSource, load_tasks, task_source
 from outthink.bench.tasks.mathematics import Aime, Gsm8k, GsmHard, Math500, Mawps
+from outthink.bench.tasks.planning import PlanningTasks
 from outthink.bench.tasks.programs import HumanEval, TextToSql
 from outthink.bench.tasks.rows import BadRow
 from outthink.bench.tasks.short_answers import Bamboogle, Hotpotqa
@@ -36,6 +37,7 @@ __all__ = [
     "Math500",
     "Mawps",
     "MultipleChoice",
+    "PlanningTasks",
     "Prontoqa",
     "ReasoningGym",
     "Source",

@@ -33,6 +33,8 @@ USUAL = 100
 GYM_STYLE = "Give the final answer between <answer> and </answer>."
 EXPRESSION_STYLE = 'End with a line of the form "Answer: X", where X is the expression.'
 MAKING_SECONDS = 120.0
+MOST_FOR_ONE = 4
+"""Questions drawn for each that is wanted, where the library repeats itself."""
 
 
 class GeneratedSource(Source):
@@ -50,19 +52,26 @@ class GeneratedSource(Source):
         return self.offset + (self.limit or USUAL)
 
     def _made_set(self, items: list[tuple[str, Item]], style: str, table: dict[str, Any], **origin: str) -> TaskSet:
-        questions, constants = self._questions(items)
-        return TaskSet(
-            self.set_name, questions, self._bad(items), style, table, {"seed": str(self.seed), **origin}, constants
-        )
+        kept, problems = self._once(items)
+        questions, constants = self._questions(kept)
+        return TaskSet(self.set_name, questions, problems, style, table, {"seed": str(self.seed), **origin}, constants)
 
-    def _bad(self, items: list[tuple[str, Item]]) -> tuple[BadRow, ...]:
-        """Questions that came twice stay, and are reported: they count double."""
+    def _once(self, items: list[tuple[str, Item]]) -> tuple[list[tuple[str, Item]], tuple[BadRow, ...]]:
+        """As many as are wanted, each question once; those that came again before that are left out, and reported."""
+        kept: list[tuple[str, Item]] = []
+        problems: list[BadRow] = []
         seen: dict[str, str] = {}
-        return tuple(
-            BadRow(file=self.set_name, line=place, what=f"the same question as {seen[item.prompt]}; both are asked")
-            for place, (own, item) in enumerate(items, start=1)
-            if seen.setdefault(item.prompt, own) != own
-        )
+        for place, (own, item) in enumerate(items, start=1):
+            if len(kept) == self.made:
+                break
+            if item.prompt in seen:
+                problems.append(
+                    BadRow(file=self.set_name, line=place, what=f"the same question as {seen[item.prompt]}")
+                )
+                continue
+            seen[item.prompt] = own
+            kept.append((own, item))
+        return kept, tuple(problems)
 
 
 class ReasoningGym(GeneratedSource, tag="reasoning-gym", kw_only=True):
@@ -88,7 +97,27 @@ class ReasoningGym(GeneratedSource, tag="reasoning-gym", kw_only=True):
         """Made in a worker process. Raises `InputError` for a task or setting that the library does not know."""
         self.ready()
         settings = json.dumps(self.settings, sort_keys=True)
-        arguments = (self.task, settings, self.seed, 0, self.made)
+        size = self.made
+        found = self._drawn(settings, size)
+        while len({question for question, _ in found}) < self.made and size < MOST_FOR_ONE * self.made:
+            size *= 2
+            found = self._drawn(settings, size)
+        items = [
+            (
+                str(place + 1),
+                Item(question, answer, Generated(self.task, settings, self.seed, size, place), constant=answer or None),
+            )
+            for place, (question, answer) in enumerate(found)
+        ]
+        table = {"type": "plain", "find": {"type": "pattern", "pattern": r"(?s)<answer>(.*?)</answer>"}}
+        version = metadata.version("reasoning-gym")
+        return self._made_set(
+            items, GYM_STYLE, table, **{"reasoning-gym": version, "task": self.task, "settings": settings}
+        )
+
+    def _drawn(self, settings: str, size: int) -> list[tuple[str, str]]:
+        """Questions with the library's own answers."""
+        arguments = (self.task, settings, self.seed, 0, size)
         found = workers().call_and_wait("gym-questions", *arguments, seconds=MAKING_SECONDS)
         if isinstance(found, Failure):
             raise InputError(
@@ -99,23 +128,7 @@ class ReasoningGym(GeneratedSource, tag="reasoning-gym", kw_only=True):
                     remedy="Its documentation lists both.",
                 )
             )
-        items = [
-            (
-                str(place + 1),
-                Item(
-                    question,
-                    answer,
-                    Generated(self.task, settings, self.seed, self.made, place),
-                    constant=answer or None,
-                ),
-            )
-            for place, (question, answer) in enumerate(found)
-        ]
-        table = {"type": "plain", "find": {"type": "pattern", "pattern": r"(?s)<answer>(.*?)</answer>"}}
-        version = metadata.version("reasoning-gym")
-        return self._made_set(
-            items, GYM_STYLE, table, **{"reasoning-gym": version, "task": self.task, "settings": settings}
-        )
+        return [(str(question), str(answer)) for question, answer in found]
 
 
 class CountdownTasks(GeneratedSource, tag="countdown"):

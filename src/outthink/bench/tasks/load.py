@@ -14,6 +14,7 @@ from outthink.bench.tasks.generated import CountdownTasks, LaboratoryTasks, Reas
 from outthink.bench.tasks.jsonl import Jsonl
 from outthink.bench.tasks.labels import Fever, MultipleChoice, Prontoqa
 from outthink.bench.tasks.mathematics import Aime, Gsm8k, GsmHard, Math500, Mawps
+from outthink.bench.tasks.planning import PlanningTasks
 from outthink.bench.tasks.programs import HumanEval, TextToSql
 from outthink.bench.tasks.short_answers import Bamboogle, Hotpotqa
 from outthink.bench.tasks.source import Source
@@ -37,6 +38,7 @@ TaskSource = (
     | Fever
     | Hotpotqa
     | LaboratoryTasks
+    | PlanningTasks
 )
 
 TASKS: Mapping[str, type[Source]] = {one.name(): one for one in get_args(TaskSource)}

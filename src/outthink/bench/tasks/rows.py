@@ -22,6 +22,7 @@ from typing import IO, Any
 import msgspec
 
 from outthink.core.errors import InputError, explain
+from outthink.replay.reading import BadRow as BadRow
 from outthink.verify.extras import require
 
 LONGEST_LINE = 4_000_000
@@ -29,22 +30,6 @@ LONGEST_LINE = 4_000_000
 LONGEST_FILE = 2_000_000_000
 """Bytes of a JSON list or CSV file, which is read whole."""
 ENDINGS = (".jsonl", ".jsonl.gz", ".json", ".csv", ".parquet")
-
-
-class BadRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A row that became no question.
-
-    Attributes:
-        file: as it was given. line: counted from 1; the place in the list for JSON and Parquet.
-        what: what is wrong, for people.
-    """
-
-    file: str
-    line: int
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.what}"
 
 
 @dataclass(frozen=True)

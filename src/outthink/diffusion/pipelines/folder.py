@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -29,9 +31,10 @@ def open_folder(path: str | Path) -> Any:
     kind: Any = diffusers.DiffusionPipeline
 
     try:
-        return kind.from_pretrained(
-            folder, local_files_only=True, low_cpu_mem_usage=find_spec("accelerate") is not None
-        )
+        with _without_bars():
+            return kind.from_pretrained(
+                folder, local_files_only=True, low_cpu_mem_usage=find_spec("accelerate") is not None
+            )
     except (OSError, ValueError, ImportError, AttributeError, KeyError) as error:
         raise InputError(
             explain(
@@ -41,3 +44,18 @@ def open_folder(path: str | Path) -> Any:
                 remedy="Save the pipeline again, or install what the message names.",
             )
         ) from error
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """No progress bars on standard error while a pipeline is read; whoever has them keeps them otherwise."""
+    from diffusers.utils import logging
+
+    bars: Any = logging
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            bars.enable_progress_bar()

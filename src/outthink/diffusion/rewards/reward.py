@@ -3,9 +3,10 @@
     brightness = reward(lambda images: images.mean(dim=(1, 2, 3)))            # [n, ...] to [n]
     Search(lambda task: process, ParticleFilter(n=16, twist=Difference(strength=10.0)), brightness)
 
-The function is given all samples of a call as one tensor and returns one number for each; nan is no opinion. What it returns in another
-shape is an error that names both. Where it raises for a batch, the samples are shown to it one by one, so that only those at fault fail,
-by name, and what the others got is kept. A number counts as a log-weight as it is; `strength` of a method scales it.
+The function is given all samples of a call as one tensor and returns one number for each; nan is no opinion. A reply of another shape is
+a failure that names both; nothing of it is taken. Where the function raises for a batch, the samples are shown to it one by one, so that
+only those at fault fail, by name, and what the others got is kept. Finished samples stay in any case. A number counts as a log-weight as
+it is; `strength` of a method scales it.
 
 If unsure: `partial=True`, so that predicted samples are judged on the way; `partial=False` for rewards that mean nothing on blurry ones.
 """
@@ -52,7 +53,12 @@ class Reward(Verifier):
         values, failures = np.full(n, np.nan), dict[int, Failure]()
         for first in range(0, n, most):
             rows = range(first, min(n, first + most))
-            got = self._of([samples[row] for row in rows])
+            try:
+                got = self._of([samples[row] for row in rows])
+            except VerifierError as wrong:
+                # Whether a part of the reply may be meant, nobody can say; samples that have finished are not lost by it.
+                failures |= dict.fromkeys(rows, Failure.of(wrong))
+                continue
             if isinstance(got, Failure) and len(rows) > 1 and not self.what.relative:
                 # One of them is at fault; alone, each shows whether it is.
                 for row in rows:

@@ -1,8 +1,9 @@
 """Connections to one server on one event loop: several small pools in place of one large one.
 
 The wire library looks at every pair of connections of a pool each time that one is taken or given back, so that at 64 in flight it spends
-milliseconds of processor time on each request. A pool of eight spends next to none. Requests go to the first pool that has fewer than
-eight of them, so that a few requests at a time keep to a few connections, which stay open for the next ones.
+milliseconds of processor time on each request. A pool of two spends next to none (at 32 in flight a request takes 1.4 ms of processor time
+in all, and 1.7 ms with pools of eight). Requests go to the first pool that has fewer than two of them, so that a few requests at a time
+keep to a few connections, which stay open for the next ones.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 
 import httpx
 
-POOL_SIZE = 8
+POOL_SIZE = 2
 
 
 @dataclass

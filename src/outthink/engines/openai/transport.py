@@ -59,8 +59,9 @@ class Transport:
         self._pools: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Connections] = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
         # Reading certificates takes a tenth of a second: once, before the first request, and never for plain addresses.
-        self._http2 = http2 and self._base.startswith("https:")
-        self._tls = httpx.create_ssl_context() if self._base.startswith("https:") else None
+        secure = self._base.startswith("https:")
+        self._http2 = http2 and secure
+        self._tls = httpx.create_ssl_context(verify=secure)
 
     @property
     def host(self) -> str:
@@ -139,7 +140,7 @@ class Transport:
             auth=KeyAuth(self._secret),
             headers=self._headers,
             limits=self._limits,
-            verify=self._tls if self._tls is not None else False,
+            verify=self._tls,
             http2=self._http2,
             # Proxies of the environment are for the world outside, never for this machine.
             trust_env=urlsplit(self._base).hostname not in _HERE,

@@ -84,14 +84,7 @@ class Telling:
 
     async def _chunks(self) -> None:
         send = self._connection.event
-        if self._ask.api == "chat":
-            thought: dict[str, Any] = {self._who.reasoning_field: self._who.reasoning} if self._who.reasoning else {}
-            for index in range(len(self._replies)):
-                delta = {"role": "assistant", "content": "", **thought}
-                await send(self._counted(shapes.chunk(self._ask, index, "", (), delta=delta)))
-        if self._echo:
-            for index in range(len(self._replies)):
-                await send(self._counted(shapes.chunk(self._ask, index, self._echo, ())))
+        await self._openings()
         sent = 0
         called = {
             index: shapes.call_deltas(reply.text)
@@ -116,6 +109,18 @@ class Telling:
         if self._ask.include_usage and self._who.usage in {"yes", "wrong"}:
             await send({**shapes.whole(self._ask, []), "usage": self._usage()})
         await send("[DONE]")
+
+    async def _openings(self) -> None:
+        """What stands before the first token of each reply."""
+        send = self._connection.event
+        if self._ask.api == "chat":
+            thought: dict[str, Any] = {self._who.reasoning_field: self._who.reasoning} if self._who.reasoning else {}
+            for index in range(len(self._replies)):
+                delta = {"role": "assistant", "content": "", **thought}
+                await send(self._counted(shapes.chunk(self._ask, index, "", (), delta=delta)))
+        if self._echo:
+            for index in range(len(self._replies)):
+                await send(self._counted(shapes.chunk(self._ask, index, self._echo, ())))
 
     async def _response_events(self) -> None:
         send, reply = self._connection.event, self._replies[0]

@@ -1,0 +1,266 @@
+"""PlanGEN: find the conditions of a problem, rate every plan against them, and let a bandit choose the algorithm that improves it.
+
+    [[layers]]
+    type = "plangen"
+
+A layer of several rounds: the first draws a plan, the second finds the conditions and rates it, and each one after that has one algorithm
+write a better plan, until a plan passes or the rounds are over. The best plan seen is kept, never the last: rewriting makes things worse
+about as often as better. Each round is a step of the pipeline, so a run can be cut off or taken up after any of them.
+
+A model that rates plans likes many wrong ones; where a program can check them, say `judge = "verifier"`. If unsure otherwise, leave all as
+it is. The bandit's state belongs to one problem.
+
+Source: spec 09 (arXiv 2502.16111). Departures: the bandit's (`outthink.pipeline.plangen.bandit`) and the algorithms' own; ratings that
+cannot be read count as 0, and the record says so; a stage of the pipeline may come before, whose first candidate is then the first plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+from msgspec import Meta
+
+from outthink.core.batch import Batch
+from outthink.core.checkpoint import Saved
+from outthink.core.key import Key
+from outthink.core.settings import Count, NonNegativeFloat, Positive, PositiveFloat
+from outthink.pipeline.asking import Ask
+from outthink.pipeline.desk import Desk
+from outthink.pipeline.members import Flow, Members
+from outthink.pipeline.plangen import wording
+from outthink.pipeline.plangen.agents import VERIFICATION_AGENT, Agents
+from outthink.pipeline.plangen.bandit import Arms, Bandit
+from outthink.pipeline.plangen.growing import PLANNER, Growing, Grown
+from outthink.pipeline.stage import LABEL, AnyEngine, Need, Rehearsal, Retries, Sizes, Stage
+from outthink.pipeline.wording import fill
+
+Arm = Literal["best-of-n", "tree-of-thought", "rebase"]
+
+
+@dataclass(frozen=True)
+class Planning(Saved):
+    """A problem under way.
+
+    Attributes:
+        round: 0 while the first plan is not rated. score, feedback: of the best plan; nan and "" before that.
+        seen: the rating of every attempt, in order.
+    """
+
+    arms: Arms
+    constraints: tuple[str, ...] = ()
+    round: int = 0
+    score: float = float("nan")
+    feedback: str = ""
+    seen: tuple[float, ...] = ()
+
+
+class Plangen(Stage):
+    """Plan, rate the plan against the problem's conditions, and have algorithms improve it until it passes.
+
+    Attributes:
+        threshold: the rating at which a plan passes, from -100 to 100. rounds: attempts at most after the first plan.
+        algorithms: what the bandit chooses among, in the order that decides ties.
+        best_of: plans of best-of-n. width: next steps for each open path of the tree; beam: paths that it keeps; depth: steps at most.
+        rebase_width: next steps of REBASE at its first level; rebase_temperature: of its sharing, for scores scaled to [0, 1].
+        bandit: weights of the choice. ask_prior: whether a model is asked which algorithm suits.
+        constraints: the conditions, where they are known; empty: a model finds them. hint: what kinds to look for.
+        judge: who rates whole plans: the verification agent, or the recipe's verifier, whose scores are stretched to -100 to 100.
+        execute: whether a last request answers the problem by the plan.
+        engine: an engine of its own; None: the recipe's.
+        temperature: of plans and steps. max_tokens: of one of them; None: the process's own.
+        agent_tokens: of an agent's reply. retries: how often one that cannot be read is asked for again.
+    """
+
+    makes: ClassVar[bool] = True
+
+    threshold: Annotated[float, Meta(ge=-100.0, le=100.0)] = 95.0
+    rounds: Count = 4
+    algorithms: Annotated[tuple[Arm, ...], Meta(min_length=1)] = ("best-of-n", "tree-of-thought", "rebase")
+    best_of: Positive = 5
+    width: Positive = 3
+    beam: Positive = 1
+    depth: Positive = 6
+    rebase_width: Positive = 10
+    rebase_temperature: PositiveFloat = 0.2
+    bandit: Bandit = Bandit()
+    ask_prior: bool = True
+    constraints: tuple[str, ...] = ()
+    hint: str = ""
+    judge: Literal["model", "verifier"] = "model"
+    execute: bool = False
+    engine: AnyEngine | None = None
+    temperature: NonNegativeFloat = 0.7
+    max_tokens: Positive | None = None
+    agent_tokens: Positive = 512
+    retries: Retries = 1
+
+    async def run(self, flow: Flow, desk: Desk, key: Key) -> Flow:
+        planning = flow.progress
+        if not isinstance(planning, Planning):
+            return await self._begin(flow, desk, key)
+        agents = self._agents(flow, desk)
+        if planning.round == 0:
+            flow = await self._rated(flow, planning, agents, key)
+        else:
+            flow = await self._improved(flow, planning, agents, key.child(planning.round))
+        after = flow.progress
+        if isinstance(after, Planning) and (after.score >= self.threshold or after.round > self.rounds):
+            return await self._ended(flow, desk, key.child("execute"))
+        return flow
+
+    # -- rounds -----------------------------------------------------------------------------------------------------
+
+    async def _begin(self, flow: Flow, desk: Desk, key: Key) -> Flow:
+        """The first plan: the best candidate of the layer before, or one drawn from the question."""
+        members = flow.members.take([0]) if len(flow.members) else Members.fresh(await self._drawn(desk, key))
+        started = Planning(Arms.fresh(len(self.algorithms)), self.constraints) if members.batch.finished.any() else None
+        if started is None:
+            desk.note("plangen: the first plan was lost")
+        return replace(flow, members=members, progress=started, agreement=None)
+
+    async def _drawn(self, desk: Desk, key: Key) -> Batch:
+        ask = Ask(
+            engine=desk.process.index_of(self.engine), temperature=self.temperature, max_tokens=self._longest(desk)
+        )
+        return await desk.ask([ask], key.child("first"), kind="plan")
+
+    async def _rated(self, flow: Flow, planning: Planning, agents: Agents, key: Key) -> Flow:
+        found = planning.constraints or await agents.constraints(self.hint, key.child("constraints"))
+        texts = agents.desk.texts(flow.members)
+        (rated,) = await agents.judge(flow.members.batch, texts, found, key.child("judge"))
+        agents.desk.say(f"first plan: {rated.score:.0f}")
+        planning = replace(
+            planning, constraints=found, round=1, score=rated.score, feedback=rated.feedback, seen=(rated.score,)
+        )
+        return self._with(flow, planning)
+
+    async def _improved(self, flow: Flow, planning: Planning, agents: Agents, key: Key) -> Flow:
+        """One algorithm's attempt; the best plan seen stays."""
+        (plan,) = agents.desk.texts(flow.members)
+        arms, prior = planning.arms, [0.5] * len(self.algorithms)
+        if self.ask_prior and len(self.algorithms) > 1:
+            prior = await agents.prior(self.algorithms, plan, planning.feedback, key.child("select"))
+        chosen = arms.choose(prior, self.bandit)
+        values = ", ".join(
+            f"{arm} {value:.2f}" for arm, value in zip(self.algorithms, arms.values(prior, self.bandit), strict=True)
+        )
+        growing = Growing(
+            agents, planning.constraints, plan, planning.feedback, self.temperature, self._longest(agents.desk)
+        )
+        grown = await self._grown(self.algorithms[chosen], growing, key.child("attempt"))
+        if grown is None:
+            agents.desk.note(f"plangen: round {planning.round} came to nothing")
+        score = -100.0 if grown is None else grown.rated.score
+        better = grown is not None and score > planning.score
+        agents.desk.say(f"round {planning.round}: {self.algorithms[chosen]} ({values}): {score:.0f}")
+        planning = replace(
+            planning,
+            arms=arms.after(chosen, (score + 100) / 200, passed=score >= self.threshold, best=better),
+            round=planning.round + 1,
+            seen=(*planning.seen, score),
+        )
+        if grown is None or not better:
+            return self._with(flow, planning)
+        planning = replace(planning, score=score, feedback=grown.rated.feedback)
+        return self._with(replace(flow, members=Members.fresh(grown.batch)), planning)
+
+    async def _grown(self, arm: Arm, growing: Growing, key: Key) -> Grown | None:
+        match arm:
+            case "best-of-n":
+                return await growing.best_of(self.best_of, key)
+            case "tree-of-thought":
+                return await growing.along_tree(self.width, self.beam, self.depth, key)
+            case "rebase":
+                return await growing.rebase(self.rebase_width, self.rebase_temperature, self.depth, key)
+
+    async def _ended(self, flow: Flow, desk: Desk, key: Key) -> Flow:
+        if not self.execute:
+            return replace(flow, progress=None)
+        (plan,) = desk.texts(flow.members)
+        said = fill(wording.EXECUTE, question=desk.question(flow), plan=plan)
+        batch = await desk.ask([self._asked(said, desk)], key, kind="execute", role="refine")
+        if not batch.finished.any():
+            desk.note("plangen: the plan could not be carried out; it is the answer")
+            return replace(flow, progress=None)
+        return replace(flow, members=Members.fresh(batch), progress=None)
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _with(self, flow: Flow, planning: Planning) -> Flow:
+        members = replace(flow.members, score=np.array([planning.score]))
+        return replace(flow, members=members, progress=planning, agreement=None)
+
+    def _agents(self, flow: Flow, desk: Desk) -> Agents:
+        place = desk.process.index_of(self.engine)
+        return Agents(desk, desk.question(flow), place, self.agent_tokens, self.retries, self.judge == "verifier")
+
+    def _longest(self, desk: Desk) -> int:
+        return self.max_tokens or desk.process.settings.max_tokens
+
+    def _asked(self, said: str, desk: Desk) -> Ask:
+        place = desk.process.index_of(self.engine)
+        return Ask((("system", PLANNER), *desk.earlier(), ("user", said)), "", place, 0.0, self._longest(desk))
+
+    # -- beforehand -------------------------------------------------------------------------------------------------
+
+    def judges(self, sizes: Sizes) -> int:
+        return 1 + self.rounds * self._whole_plans() if self.judge == "verifier" else 0
+
+    def needs(self, sizes: Sizes, rehearsal: Rehearsal) -> Sequence[Need]:
+        place, longest = rehearsal.place_of(self.engine), self.max_tokens or rehearsal.longest
+        question, agent = rehearsal.question, 2 * self.agent_tokens + LABEL
+        path = 2 * (self.depth * longest + LABEL)
+        text = path if {"tree-of-thought", "rebase"} & set(self.algorithms) else 2 * longest + LABEL
+        context = agent + sizes.shown
+
+        def ask(said: str, tokens: int) -> Ask:
+            return Ask((("system", VERIFICATION_AGENT), ("user", said)), engine=place, max_tokens=tokens, whole=True)
+
+        blank = dict.fromkeys(("constraints", "plan", "feedback", "path", "before", "what", "rest", "methods"), "")
+        plan, step = (fill(one, question=question, **blank) for one in (wording.PLAN, wording.STEP))
+        rate = ask(fill(wording.VERIFY, question=question, **blank), self.agent_tokens)
+        rates = self.rounds * (self._proposals() + self._whole_plans())
+        needs = [
+            Need(
+                Ask(engine=place, temperature=self.temperature, max_tokens=longest),
+                0 if sizes.n else 1,
+                more=sizes.shown,
+            ),
+            Need(rate, 1 + rates, (1 + rates) * self.retries, more=context + text),
+            Need(
+                ask(max(plan, step, key=len), longest), self.rounds * self._proposals(), more=context + agent + 2 * text
+            ),
+        ]
+        if not self.constraints:
+            hint = fill(wording.CONSTRAINTS, question=question, hint=self.hint)
+            needs.append(Need(ask(hint, self.agent_tokens), 1, more=sizes.shown + LABEL))
+        if self.ask_prior and len(self.algorithms) > 1:
+            select = ask(fill(wording.SELECT, question=question, **blank), self.agent_tokens)
+            listed = LABEL * 8 * len(self.algorithms)
+            needs.append(Need(select, self.rounds, self.rounds * self.retries, more=context + text + listed))
+        if {"tree-of-thought", "rebase"} & set(self.algorithms):
+            complete = ask(fill(wording.COMPLETE, question=question, path=""), self.agent_tokens)
+            needs.append(Need(complete, self.rounds * self.depth, more=context + text))
+        if self.execute:
+            needs.append(Need(ask(fill(wording.EXECUTE, question=question, plan=""), longest), 1, more=context + text))
+        return needs
+
+    def after(self, sizes: Sizes, longest: int) -> Sizes:
+        return replace(sizes, n=1, length=self.depth * (self.max_tokens or longest), remark=0)
+
+    def _proposals(self) -> int:
+        """Plans or steps that one round draws at most."""
+        levels = range(self.depth)
+        most = {
+            "best-of-n": self.best_of,
+            "tree-of-thought": sum(self.width * (self.beam if level else 1) for level in levels),
+            "rebase": sum(max(0, self.rebase_width - level) for level in levels),
+        }
+        return max(most[arm] for arm in self.algorithms)
+
+    def _whole_plans(self) -> int:
+        """Whole plans that one round has rated at most, besides the steps on the way."""
+        return max(self.best_of if "best-of-n" in self.algorithms else 0, 1)

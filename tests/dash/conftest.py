@@ -1,0 +1,28 @@
+"""A store of its own for each test, and a client that asks the dashboard without a socket."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("starlette", reason="starlette is not installed (pip install 'outthink[serve]')")
+
+import httpx
+
+from outthink.dash import application
+from outthink.store import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "runs.sqlite") as opened:
+        yield opened
+
+
+@pytest.fixture
+async def client(store: Store) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app=application(store))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as asking:
+        yield asking
