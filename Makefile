@@ -14,7 +14,7 @@ WORKERS ?= 2
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-more steer-demo bench test laws lint types docs clean set-up-demo set-up-steer set-up-bench set-up-dev
+.PHONY: help demo demo-more steer-demo tune-demo bench test laws lint types docs clean set-up-demo set-up-steer set-up-tune set-up-bench set-up-dev
 
 BIN := $(VENV)/bin
 export PYTHON
@@ -38,6 +38,10 @@ steer-demo: set-up-steer ## steer a digits model towards threes: best-of-n, a pa
 	  echo "steer-demo: outthink steer --reward class:3 --method $$method $(STEER_ARGS)"; \
 	  $(BIN)/outthink steer --reward class:3 --method $$method --out steered/$$method $(STEER_ARGS) >/dev/null; done
 	@echo "steer-demo: look at steered/*/sheet.png; outthink inspect last --picture tree.svg draws the last search"
+
+tune-demo: set-up-tune ## find a better recipe for the laboratory's Countdown, judged on problems that it was not tuned on
+	@echo "tune-demo: outthink tune countdown $(TUNE_ARGS)"
+	@OMP_NUM_THREADS=1 $(BIN)/outthink tune countdown $(TUNE_ARGS)
 
 # The laboratory's model is too small to gain from a second thread: the other core judges.
 bench: set-up-bench ## compare methods on the laboratory model, then on SmolLM2; about an hour, goes on where it was stopped
@@ -81,6 +85,9 @@ set-up-demo:
 
 set-up-steer:
 	@scripts/set-up "$(VENV)" steer
+
+set-up-tune:
+	@scripts/set-up "$(VENV)" tune
 
 set-up-bench:
 	@scripts/set-up "$(VENV)" bench

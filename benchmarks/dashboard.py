@@ -1,6 +1,6 @@
 """The dashboard's pages over a store of many runs: how long each takes.
 
-    python benchmarks/dashboard.py [--runs 10000]
+    python -m benchmarks.dashboard [--runs 10000]
 
 The baseline is the same page over 100 runs, measured in the same process: what a store of many runs costs more.
 """

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from outthink.core.result import Result, Stop
     from outthink.core.session import Session
     from outthink.core.task import Candidate, Message, Task
+    from outthink.pipeline.pipeline import Pipeline
     from outthink.recipes.build import build
     from outthink.recipes.digest import digest
     from outthink.recipes.function import Function
@@ -65,6 +66,7 @@ __all__ = [
     "ParallelTempering",
     "ParticleFilter",
     "ParticleGibbs",
+    "Pipeline",
     "Rebase",
     "Recipe",
     "Refine",
@@ -105,6 +107,7 @@ _HOMES = {
     "ParallelTempering": "search.parallel_tempering",
     "ParticleFilter": "search.particle_filter",
     "ParticleGibbs": "search.particle_gibbs",
+    "Pipeline": "pipeline.pipeline",
     "Rebase": "search.rebase",
     "Recipe": "recipes.recipe",
     "Refine": "search.refine",

@@ -19,7 +19,9 @@ def test_stages_and_settings_are_documented() -> None:
         if part is None:
             missing.append(f"no heading {cls.name()!r}")
             continue
-        missing += [f"{cls.name()}: no `{one.name}`" for one in msgspec.structs.fields(cls) if not is_named(one.name, part)]
+        missing += [
+            f"{cls.name()}: no `{one.name}`" for one in msgspec.structs.fields(cls) if not is_named(one.name, part)
+        ]
     part = section(page, "plangen") or ""
     missing += [f"bandit: no `{one.name}`" for one in msgspec.structs.fields(Bandit) if not is_named(one.name, part)]
     assert not missing, "; ".join(missing)

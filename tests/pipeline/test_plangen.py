@@ -243,6 +243,24 @@ def test_an_exact_checker_may_rate_the_plans() -> None:
         planned(Planner(), judge="verifier")
 
 
+def test_a_lenient_model_stops_early_on_wrong_plans_and_an_exact_checker_does_not() -> None:
+    class Lenient(Planner):
+        """A verification agent that passes whatever it sees."""
+
+        def __call__(self, prompt: str) -> str | Mapping[str, float]:
+            said = super().__call__(prompt)
+            fooled = "rate it from -100" in prompt and said != "Checked.\nScore: 100"
+            return "Score: 96" if fooled else said
+
+    exact = FunctionOfContent(lambda text: float(text == "right"), low=0.0, high=1.0)
+    settings: dict[str, Any] = {"algorithms": ("best-of-n",), "best_of": 2, "rounds": 3, "temperature": 1.0}
+    model, program = 0, 0
+    for seed in range(40):
+        model += planned(Lenient(p=0.3), seed, **settings)[0].answer == "right"
+        program += planned(Lenient(p=0.3), seed, exact, judge="verifier", **settings)[0].answer == "right"
+    assert program > model + 5
+
+
 def test_conditions_that_are_given_are_not_asked_for() -> None:
     planner = Planner(p=1.0)
     found, _ = planned(planner, constraints=("at nine",))

@@ -45,7 +45,13 @@ DIRECT: dict[str, tuple[str, ...]] = {
     "demo": ("bench", "tune", "train"),
     "cli": ("demo", "serve", "bench", "tune", "train"),
 }
-TORCH_HOMES = ("outthink.diffusion", "outthink.train", "outthink.verify.neural", "outthink.engines.torch", "outthink.tune.with_botorch")
+TORCH_HOMES = (
+    "outthink.diffusion",
+    "outthink.train",
+    "outthink.verify.neural",
+    "outthink.engines.torch",
+    "outthink.tune.with_botorch",
+)
 TORCH = {"torch", "torchvision", "torchaudio", "transformers", "diffusers"}
 PICKLES = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 

@@ -10,7 +10,7 @@ from outthink.tune.space import Choice, Real, Space, Value, Whole
 
 TEMPERATURES = (0.4, 0.7, 1.0, 1.3, 1.6)
 TOP_PS = (0.7, 0.85, 0.95, 1.0)
-SIZES = (2, 4, 8, 16)
+SIZES = (2, 4, 8)
 SELECTS = ("single", "vote", "best-of-n", "weighted-min-max", "oracle")
 
 
@@ -19,13 +19,13 @@ def space() -> Space:
         {
             "temperature": Real(low=0.4, high=1.6),
             "top_p": Real(low=0.7, high=1.0),
-            "n": Whole(low=2, high=16, log=True),
+            "n": Whole(low=2, high=8, log=True),
             "select": Choice(values=SELECTS[:-1]),
         }
     )
 
 
-def pools(seed: int = 0, questions: int = 40, samples: int = 16) -> dict[PoolKey, SampleTable]:
+def pools(seed: int = 0, questions: int = 60, samples: int = 8) -> dict[PoolKey, SampleTable]:
     """Best at temperature 0.7 and top-p 0.95; the score tells right from wrong, but not well."""
     rng = np.random.default_rng(seed)
     hardness = rng.normal(0.0, 1.5, questions)

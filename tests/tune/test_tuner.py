@@ -18,8 +18,8 @@ from outthink.tune.with_optuna import OptunaStrategy
 from tests.tune.tables import candidates, pools, space
 
 POOLS = pools()
-TUNED_ON = [f"q{i}" for i in range(0, 40, 2)]
-JUDGED_ON = [f"q{i}" for i in range(1, 40, 2)]
+TUNED_ON = [f"q{i}" for i in range(0, 60, 2)]
+JUDGED_ON = [f"q{i}" for i in range(1, 60, 2)]
 
 
 def recorded(*, share: bool = True) -> Recorded:
@@ -28,7 +28,7 @@ def recorded(*, share: bool = True) -> Recorded:
 
 async def tuned(
     seed: int = 0,
-    tokens: float = 40_000,
+    tokens: float = 12_000,
     *,
     objective: Objective | None = None,
     strategy: Strategy = gaussian_process,
@@ -63,7 +63,7 @@ def regret(found: Tuned) -> float:
 
 def test_values_are_those_of_direct_counting() -> None:
     objective = recorded()
-    config: dict[str, Value] = {"temperature": 0.7, "top_p": 0.95, "n": 16, "select": "vote"}
+    config: dict[str, Value] = {"temperature": 0.7, "top_p": 0.95, "n": 8, "select": "vote"}
     table = POOLS[("temperature", 0.7), ("top_p", 0.95)]
     values, _ = objective.truth(config)
     for i, name in enumerate(TUNED_ON):
@@ -88,7 +88,7 @@ async def test_the_budget_holds_and_the_bill_is_what_was_drawn() -> None:
 
 async def test_samples_that_are_paid_for_are_free() -> None:
     objective = recorded()
-    big = {"temperature": 0.7, "top_p": 0.95, "n": 16, "select": "vote"}
+    big = {"temperature": 0.7, "top_p": 0.95, "n": 8, "select": "vote"}
     small = {"temperature": 0.7, "top_p": 0.95, "n": 4, "select": "best-of-n"}
     first = await objective.measure(big, TUNED_ON[:5])
     assert first.tokens > 0
@@ -104,13 +104,13 @@ async def test_samples_that_are_paid_for_are_free() -> None:
 
 
 async def test_it_finds_more_for_less_than_random_search_and_optuna() -> None:
-    seeds = range(4)
-    ours = [regret(await tuned(seed, 20_000)) for seed in seeds]
+    seeds = range(2)
+    ours = [regret(await tuned(seed, 24_000)) for seed in seeds]
     alone = [
-        regret(await tuned(seed, 60_000, objective=recorded(share=False), strategy=random_search)) for seed in seeds
+        regret(await tuned(seed, 48_000, objective=recorded(share=False), strategy=random_search)) for seed in seeds
     ]
     optunas = [
-        regret(await tuned(seed, 60_000, objective=recorded(share=False), strategy=OptunaStrategy("tpe")))
+        regret(await tuned(seed, 48_000, objective=recorded(share=False), strategy=OptunaStrategy("tpe")))
         for seed in seeds
     ]
     assert np.median(ours) <= min(np.median(alone), np.median(optunas))
@@ -122,14 +122,14 @@ async def test_it_finds_more_for_less_than_random_search_and_optuna() -> None:
 
 @pytest.mark.parametrize("killed_after", [1, 7, 12])
 async def test_a_killed_run_goes_on_and_ends_as_the_others(tmp_path: Path, killed_after: int) -> None:
-    whole = await tuned(tokens=6_000)
+    whole = await tuned(tokens=12_000)
     with Journal(tmp_path / "trials.jsonl", Trial, identity="one") as journal:
-        part = await tuned(tokens=6_000, journal=journal, measurements=killed_after)
+        part = await tuned(tokens=12_000, journal=journal, measurements=killed_after)
         assert part.stop == "interrupt"
         assert len(part.trials) == killed_after
     with Journal(tmp_path / "trials.jsonl", Trial, identity="one") as journal:
-        rest = await tuned(tokens=6_000, journal=journal)
-    assert rest.tokens <= 6_000 * 1.05
+        rest = await tuned(tokens=12_000, journal=journal)
+    assert rest.tokens <= 12_000 * 1.05
     assert [trial.config for trial in rest.trials[: killed_after + 1]] == [
         trial.config for trial in whole.trials[: killed_after + 1]
     ]
@@ -137,12 +137,12 @@ async def test_a_killed_run_goes_on_and_ends_as_the_others(tmp_path: Path, kille
 
 
 async def test_a_bound_on_an_answers_cost_is_kept() -> None:
-    found = await tuned(at_most=150.0)
+    found = await tuned(at_most=100.0)
     assert found.best is not None
-    assert found.best.cost <= 150.0
+    assert found.best.cost <= 100.0
     free = await tuned()
     assert free.best is not None
-    assert free.best.cost > 150.0
+    assert free.best.cost > 100.0
     costs = [one.cost for one in found.front]
     assert costs == sorted(costs)
     assert all(a.quality < b.quality for a, b in zip(found.front, found.front[1:], strict=False))
@@ -178,7 +178,7 @@ async def test_what_fails_is_barred_and_never_counted_as_wrong() -> None:
     failures = [trial for trial in found.trials if trial.failures]
     assert failures
     assert all(trial.values == {} for trial in failures)
-    assert "the server says no" in failures[0].failures["a"]
+    assert all("the server says no" in said for said in failures[0].failures.values())
 
 
 async def test_no_signal_is_said() -> None:

@@ -20,7 +20,7 @@ import numpy as np
 from outthink.core.checkpoint import Saved, decode, encode
 from outthink.core.component import EngineSettings
 from outthink.core.cost import ZERO, Budget, Cost
-from outthink.core.errors import CheckpointError, Failure, Incompatible, explain
+from outthink.core.errors import CheckpointError, Failure, Incompatible, OutthinkError, explain
 from outthink.core.ledger import Allowance
 from outthink.core.process import Adaptation, Advance, Process
 from outthink.core.settings import replace as changed
@@ -257,7 +257,12 @@ class AskingProcess(Process[Asks]):
         slots = [i for i in sent if asks[i].engine == place]
         if not slots:
             return
-        replies = await self.engines[place].generate([sent[i] for i in slots], cut=allowance.cut)
+        try:
+            replies = await self.engines[place].generate([sent[i] for i in slots], cut=allowance.cut)
+        except OutthinkError as error:
+            # One engine that breaks as a whole leaves what the others were paid for.
+            work.failures.update(dict.fromkeys(slots, Failure.of(error)))
+            return
         for i, reply in zip(slots, replies, strict=True):
             if isinstance(reply, Generation | PaidFailure):
                 work.cost, work.uncertain = work.cost + reply.cost, work.uncertain + reply.uncertain

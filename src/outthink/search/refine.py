@@ -17,9 +17,10 @@ reviser that mends a wrong answer with probability a and breaks a right one with
 however it began. `accept = "better"` keeps the incumbent instead, ties included, so a chain's score never falls; how far that helps depends
 on the verifier. If unsure: the defaults with a verifier, and compare with best-of-n at n * (1 + rounds).
 
-Sources: spec 05, self-refine (Madaan et al. 2023); spec 06, sequential revision and parallel + sequential; the accept and feedback rules of
-spec 01, iterative agent decoding (arXiv 2504.01931), with closed forms on `outthink.testing.PartsProcess`. Departs from them: the critique of self-refine is a verifier's note and comes with a score, so that
-"there is no error" is `threshold`; best and worst are told by score and note, not by their texts, which search never sees.
+Sources: spec 05, self-refine (Madaan et al. 2023); spec 06, sequential revision and parallel + sequential; spec 01, iterative agent
+decoding (arXiv 2504.01931), with closed forms on `outthink.testing.PartsProcess`. Departs from them: the critique of self-refine is a verifier's
+note and comes with a score, so that "there is no error" is `threshold`; best and worst are told by score and note, not by their texts,
+which search never sees.
 """
 
 from __future__ import annotations
@@ -242,7 +243,7 @@ class Refine(Algorithm[Chains]):
         return replace(state, current=current, stale=stale)
 
     def _accepted(self, state: Chains, ended: IntArray) -> Chains:
-        """All chains go on from the best of the versions that have just ended, [m], if it is better than what they stand at; the first on ties."""
+        """All chains go on from the best of the versions that have just ended, [m], if it is better; the first of them on ties."""
         if len(ended) == 0:
             return state
         versions = state.versions
@@ -264,8 +265,8 @@ class Refine(Algorithm[Chains]):
             )
         if self.patience and (state.stale >= self.patience).all() and (state.tried < self.rounds).any():
             run.warn(
-                f"None of the last {self.patience} revisions of each chain was accepted: what is told seems to carry no direction (equal or "
-                "noisy scores, or a model that does not follow it). 'best-of-n' may use the rest of the budget better."
+                f"None of the last {self.patience} revisions of each chain was accepted: what is told seems to carry "
+                "no direction (equal or noisy scores, or a model that ignores it). 'best-of-n' may use the rest of the budget better."
             )
 
     def _stopped(self, state: Chains) -> BoolArray:

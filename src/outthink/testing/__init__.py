@@ -11,6 +11,7 @@ from outthink.testing.array_process import ArrayProcess, Prices, ToyStates
 from outthink.testing.gaussian_chain import GaussianChain, GaussianPosterior, Points
 from outthink.testing.grid_agent import GridAgent, Walks
 from outthink.testing.noise import choices, normals, uniforms
+from outthink.testing.parts import Parted, PartsJudge, PartsProcess
 from outthink.testing.token_chain import ExactStrings, Strings, TokenChain
 from outthink.testing.verifiers import FunctionOfAnswer, FunctionOfContent
 from outthink.testing.virtual_clock import VirtualLoop, run_virtual
@@ -25,6 +26,9 @@ __all__ = [
     "GaussianChain",
     "GaussianPosterior",
     "GridAgent",
+    "Parted",
+    "PartsJudge",
+    "PartsProcess",
     "Points",
     "Prices",
     "Slow",

@@ -57,13 +57,12 @@ class Beliefs:
         groups: IntArray,
         *,
         earlier: Beliefs | None = None,
-        refit: bool = True,
     ) -> Beliefs:
         """From counts and sums by candidate and question, and mean tokens an answer by candidate (nan: unknown), [candidates].
 
         groups: which candidates are computed from the same samples, [candidates].
 
-        refit: whether hyperparameters are sought anew; else those of `earlier` are kept.
+        earlier: whose hyperparameters are kept; None: they are sought.
         """
         rows = np.flatnonzero(table.n.sum(1))
         own = PairedTable(table.n[rows], table.total[rows], table.squares)
@@ -78,15 +77,14 @@ class Beliefs:
         def evidence(variances: FloatArray) -> Evidence:
             return paired(own, noises_of(variances, nested, shared), same)
 
-        if earlier is not None and not refit and len(earlier.fitted.noises) == 1 + nested + shared:
+        if earlier is not None and len(earlier.fitted.noises) == 1 + nested + shared:
             past = earlier.fitted
             known = Posterior(past.known.kernel, x, evidence(past.noises), level)
             fitted = Fitted(known, past.noises, past.signal)
         else:
             prior = Matern(np.full(points.shape[1], 0.5), variance / 8.0, variance, OWN * variance)
             begin = np.full(1 + nested + shared, variance / (1 + nested + shared))
-            start = None if earlier is None or len(earlier.fitted.noises) != len(begin) else earlier.fitted
-            fitted = fit(x, evidence, level=level, noises=begin, kernel=prior, start=start)
+            fitted = fit(x, evidence, level=level, noises=begin, kernel=prior)
         return cls(fitted, noises_of(fitted.noises, nested, shared), _cost(points, spent), rows)
 
 

@@ -30,8 +30,9 @@ EvidenceOf = Callable[[FloatArray], Evidence]
 
 LENGTH, LENGTH_WIDTH = 0.6, 0.7
 """Median of the prior of length-scales, and its deviation in nats."""
-FLAT = 0.02
-"""A function whose deviation over the points is below this share of the noise's shows no signal."""
+NATS = 2.0
+"""By how much a function that varies must explain the values better than one that does not, to be called a signal."""
+NOTHING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,6 @@ def fit(
     noises: FloatArray,
     kernel: Kernel | None = None,
     learn_noises: bool = True,
-    start: Fitted | None = None,
 ) -> Fitted:
     """The most probable kernel and noises.
 
@@ -63,7 +63,6 @@ def fit(
         points: [q, d] in the unit cube. evidence_of: see there.
         level: prior mean. noises: variances of the noises where the search begins, in units of value squared.
         kernel: whose family is used and whose variance the search begins at; None: Matérn 5/2. learn_noises: False leaves them as given.
-        start: an earlier fit to begin from as well.
     """
     d = points.shape[1]
     family = kernel or Matern(np.full(d, 0.5), float(noises[0]) / 4.0, float(noises[0]))
@@ -93,16 +92,25 @@ def fit(
     width = np.concatenate([np.full(d, LENGTH_WIDTH), [2.0], np.ones(len(others))])
     bounds = [(math.log(0.02), math.log(50.0))] * d + [(c - 9.0, c + 6.0) for c in centre[d:]]
     starts = [np.concatenate([np.full(d, math.log(length)), centre[d:]]) for length in (0.3, 2.0)]
-    if start is not None and start.known.points.shape[1] == d:
-        told = start.noises if learn_noises else np.zeros(0)
-        earlier = np.log([*start.known.kernel.lengths, start.known.kernel.variance, *told])
-        starts = [np.clip(earlier, [low for low, _ in bounds], [high for _, high in bounds])]
-    found = [minimize(loss, one, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60}) for one in starts]
+    found = [minimize(loss, one, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 40}) for one in starts]
     best = min(found, key=lambda one: float(one.fun))
     made, own = unpack(np.asarray(best.x))
     known = Posterior(made, points, evidence_of(own), level)
-    spread = float(np.std(known.mean(points))) if len(points) > 1 else 0.0
-    return Fitted(known, own, spread > FLAT * math.sqrt(float(own[0])))
+    return Fitted(known, own, known.log_evidence > _flat(known, own, evidence_of, learn_noises) + NATS)
+
+
+def _flat(known: Posterior, noises: FloatArray, evidence_of: EvidenceOf, learn: bool) -> float:
+    """Log density of the values if all points had one value, under the noises that make that most probable."""
+    kernel = replace(known.kernel, variance=NOTHING * known.kernel.variance, own=0.0)
+
+    def loss(theta: FloatArray) -> float:
+        return -Posterior(kernel, known.points, evidence_of(np.exp(theta)), known.level).log_evidence
+
+    start = np.log(noises)
+    if not learn:
+        return -loss(start)
+    found = minimize(loss, start, method="Nelder-Mead", options={"maxfev": 60, "xatol": 0.05, "fatol": 0.05})
+    return -float(found.fun)
 
 
 def _kernel_gradient(known: Posterior) -> FloatArray:

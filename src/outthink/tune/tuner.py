@@ -126,7 +126,6 @@ class Ground:
     cost_n: FloatArray = field(default_factory=lambda: np.zeros(0))
     trials: list[Trial] = field(default_factory=list)
     beliefs: Beliefs | None = None
-    fitted_at: int = -(10**9)
     believed_at: int = -1
 
     @classmethod
@@ -188,16 +187,23 @@ class Ground:
         self.cost_n[row] = len(one.spent)
 
     def believe(self) -> Beliefs:
-        """Beliefs after all that was counted; hyperparameters are sought anew every few measurements."""
-        if self.beliefs is not None and self.believed_at == len(self.trials):
-            return self.beliefs
-        self.believed_at = len(self.trials)
-        refit = self.beliefs is None or len(self.trials) - self.fitted_at >= self.tuning.refit
-        table = PairedTable(self.n, self.total, self.squares)
-        self.beliefs = Beliefs.after(self.points, table, self.cost, self._groups, earlier=self.beliefs, refit=refit)
-        if refit:
-            self.fitted_at = len(self.trials)
+        """Beliefs after all that was counted, under the hyperparameters that were sought last."""
+        if self.beliefs is None or self.believed_at != len(self.trials):
+            self._renew(refit=self.beliefs is None)
+        assert self.beliefs is not None
         return self.beliefs
+
+    def refit_when_due(self) -> None:
+        """Seek hyperparameters anew at every few measurements: at the same ones whenever a run is stopped and taken up again."""
+        if self.n.any() and len(self.trials) % self.tuning.refit == 0:
+            self._renew(refit=True)
+
+    def _renew(self, *, refit: bool) -> None:
+        table = PairedTable(self.n, self.total, self.squares)
+        self.beliefs = Beliefs.after(
+            self.points, table, self.cost, self._groups, earlier=None if refit else self.beliefs
+        )
+        self.believed_at = len(self.trials)
 
     def wanted(self, beliefs: Beliefs) -> BoolArray:
         """Which candidates may be the answer: those believed cheap enough."""
@@ -293,6 +299,8 @@ async def tune(
     for trial in journal.rows if journal is not None else ():
         objective.remember(trial.measured)
         ground.take(trial)
+        if strategy is gaussian_process:
+            ground.refit_when_due()
     stop = ""
     while not stop:
         if interrupted():
@@ -313,6 +321,8 @@ async def tune(
         if journal is not None:
             journal.add(trial)
         ground.take(trial)
+        if strategy is gaussian_process:
+            ground.refit_when_due()
         if told is not None:
             told(ground)
     return _tuned(ground, stop)
