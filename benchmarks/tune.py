@@ -131,7 +131,13 @@ async def run(
     )
     began = time.perf_counter()
     await tune(
-        objective, candidates(), space(), Tuning(tokens=tokens, chunk=10), key=Key(seed), strategy=strategy, told=told
+        objective,
+        candidates(),
+        space(),
+        Tuning(tokens=tokens, chunk=10, least_gain=0),
+        key=Key(seed),
+        strategy=strategy,
+        told=told,
     )
     return Curve(strategy=name, seed=seed, tokens=spent, regret=regret, seconds=time.perf_counter() - began)
 

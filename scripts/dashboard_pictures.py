@@ -112,6 +112,9 @@ def shot(
         for _ in range(14):
             page.keyboard.press("ArrowLeft")
         page.evaluate("document.activeElement.blur()")
+    if wide < 500 and "runs/" in address:
+        page.locator("#search").evaluate("one => window.scrollTo(0, one.offsetTop - 66)")
+        page.wait_for_timeout(300)
     keep(page.locator(part).screenshot() if part else page.screenshot(), path)
     context.close()
 
@@ -135,7 +138,15 @@ def main() -> None:
                 drawn = {"ready": "#drawing .chosen"}
                 shot(browser, base, pictures / "dashboard-runs.png", scheme="light", **wide)
                 shot(browser, tree, pictures / "dashboard-tree.png", scheme="light", **wide, **drawn)
-                shot(browser, images, pictures / "dashboard-images-dark.png", scheme="dark", **wide, **drawn)
+                shot(
+                    browser,
+                    images,
+                    pictures / "dashboard-images-dark.png",
+                    scheme="dark",
+                    part="#search",
+                    **wide,
+                    **drawn,
+                )
                 shot(
                     browser,
                     vote,

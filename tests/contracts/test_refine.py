@@ -18,6 +18,7 @@ METHODS: list[Algorithm[Any]] = [
     Refine(n=2, rounds=2, accept="always", choose="all", contrast=True, feedback="score", unchanged=1),
     Refine(n=4, rounds=1, choose="last", threshold=0.6),
     Refine(n=5, rounds=0),
+    Refine(n=3, rounds=2, base="best", contrast=True, unchanged=0, patience=1, ties="redraw", judge_again=False),
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ import sqlalchemy as sa
 from outthink.dash.runs_page import A_PAGE, number_in, wanted_of
 from outthink.store import Store
 from outthink.store.listing import Census, RunPage, Wanted, census_of, page_of
+from outthink.store.tables import LIST_INDEXES
 from tests.dash.solved import fill
 
 MANY = 10_000
@@ -142,3 +144,16 @@ async def test_filters_that_are_attacks_find_nothing(store: Store, client: httpx
             assert "<li>" not in reply.text or name == "status"
     assert wanted_of({"status": "' OR 1=1 --"}) == Wanted()
     assert store.read(census_of).runs == 12
+
+
+def test_a_store_of_an_earlier_version_gets_its_indexes(store: Store, tmp_path: Path) -> None:
+    fill(store, 3)
+    names = [index.name for index in LIST_INDEXES]
+    with store._database.write(alone=True) as connection:
+        for index in LIST_INDEXES:
+            index.drop(connection)
+        connection.execute(sa.text("DELETE FROM outthink_schema WHERE version > 2"))
+    with Store.open(tmp_path / "runs.sqlite") as again:
+        found = again.read(lambda c: [index["name"] for index in sa.inspect(c).get_indexes("runs")])
+        assert set(names) <= set(found)
+        assert again.read(census_of).runs == 3

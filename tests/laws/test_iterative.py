@@ -15,7 +15,7 @@ from outthink.testing import PartsJudge, PartsProcess
 
 M, E = 6, 0.3
 CHAINS = 1500
-RUNS = 200
+RUNS = 120
 
 
 def iterative(n: int, rounds: int) -> Refine:
@@ -84,7 +84,7 @@ async def test_a_chain_has_as_many_wrong_parts_as_the_closed_form_says(repair: f
 
 
 async def test_rounds_around_the_best_follow_the_closed_form() -> None:
-    process = PartsProcess(parts=M, wrong=E, repair=0.25, breakage=0.1)
+    process = PartsProcess(parts=12, wrong=0.4, repair=0.25, breakage=0.1)
     found = await wrong_by_run(process, iterative(3, 3))
     assert away(found, process.refined(3, 3)) < 4
     assert away(await wrong_by_run(process, BestOfN(n=12)), process.best_of(12)) < 4
@@ -95,7 +95,7 @@ async def test_rounds_around_the_best_follow_the_closed_form() -> None:
     assert away(found, process.best_of(12)) > 4
 
 
-@pytest.mark.parametrize("breakage", [0.0, 0.05, 0.1])
+@pytest.mark.parametrize("breakage", [0.0, 0.1])
 async def test_what_repairs_nothing_gains_nothing(breakage: float) -> None:
     """u = 0: refinement is best-of-n with fewer samples, whatever is broken on the way."""
     process = PartsProcess(parts=M, wrong=E, repair=0.0, breakage=breakage)

@@ -328,6 +328,16 @@ def test_time_ends_it_with_the_last_complete_layer() -> None:
     assert found.answer in ("42", "43")
 
 
+@pytest.mark.parametrize(("seconds", "finished"), [(0.15, 1), (0.25, 2), (0.35, 3)])
+def test_a_cut_inside_a_layer_keeps_what_has_finished(seconds: float, finished: int) -> None:
+    one_at_a_time = saying(StandIn(), call_seconds=0.1, slots=1)
+    found = solved(searching(LONG, one_at_a_time), budget=Budget(seconds=seconds))
+    assert found.limit == "seconds"
+    assert len(found.candidates) == finished
+    assert found.answer in ("42", "43")
+    assert f"{4 - finished} of 4 candidates of layer 1 were lost" in found.degraded
+
+
 # -- choosing without asking, and searches inside ---------------------------------------------------------------------
 
 

@@ -58,6 +58,7 @@ METHODS: list[Algorithm[Any]] = [
     StepBestOfN(n=3, look_ahead=1),
     Rebase(n=4, rounds=3),
     Refine(n=2, rounds=3, feedback="score", contrast=True, unchanged=0),
+    Refine(n=2, rounds=2, feedback="score", base="best", contrast=True, unchanged=0, ties="redraw", judge_again=False),
     Rewind(n=2, children=3),
     Rewind(n=3, children=2, start=3, back=2, ahead=4, rounds=1),
     Evolve(n=3),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import stat
@@ -16,7 +17,7 @@ from outthink.core.errors import SettingsError
 from outthink.serve import Gateway, KeyFile, check_exposure
 from outthink.serve.keys import digest
 from outthink.serve.quotas import Quota
-from outthink.store import Store
+from outthink.store import Store, StoreError
 from tests.serve.gateways import inside, running, saying, scripted
 
 
@@ -137,3 +138,35 @@ def test_the_command_checks_a_configuration_and_asks_for_keys(tmp_path: Path) ->
         refused = CliRunner().invoke(outthink, ["serve", "--recipes", str(file), "--check"])
         assert refused.exit_code == 1, text
         assert told in refused.output, (text, refused.output)
+
+
+async def test_a_store_that_fails_is_said_and_nothing_more_is_taken(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "runs.sqlite")
+    engine = scripted(saying("x"))
+    body = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
+    async with inside(Gateway(live={"m": engine}, store=store)) as client:
+        assert (await client.get("/ready")).status_code == 200
+        await store.write(lambda connection: connection.exec_driver_sql("DROP TABLE run_details"))
+        replies = [await client.post("/v1/chat/completions", json=body) for _ in range(2)]
+        ready = await client.get("/ready")
+    for reply in replies:
+        assert (reply.status_code, reply.json()["error"]["code"]) == (503, "store_failed")
+        assert "run_details" not in reply.text
+    assert (ready.status_code, engine.requests) == (200, [])
+    store.close()
+
+
+async def test_a_record_that_is_lost_is_not_lost_in_silence(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "runs.sqlite")
+    body = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
+    async with inside(Gateway(live={"m": scripted(saying("x"))}, store=store)) as client:
+        await store.write(lambda connection: connection.exec_driver_sql("DROP TABLE scores"))
+        await store.write(lambda connection: connection.exec_driver_sql("DROP TABLE events"))
+        # The record of a direct request is written while its answer goes out.
+        assert (await client.post("/v1/chat/completions", json=body)).status_code == 200
+        while not store.broken:
+            await asyncio.sleep(0.005)
+        assert (await client.post("/v1/chat/completions", json=body)).status_code == 503
+        assert (await client.get("/ready")).json()["status"] == "store failed"
+    with pytest.raises(StoreError):
+        store.close()

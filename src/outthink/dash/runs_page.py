@@ -127,9 +127,9 @@ def _filters(wanted: Wanted, census: Census, place: Place) -> Markup:
     return tag(
         "form",
         search,
-        _choice("status", "Any state", states, wanted.status),
-        _choice("method", "Any method", census.method, wanted.method),
-        _choice("engine", "Any engine", census.engine, wanted.engine),
+        _choice("status", "State", states, wanted.status),
+        _choice("method", "Method", census.method, wanted.method),
+        _choice("engine", "Engine", census.engine, wanted.engine),
         tag("button", "Filter", type="submit"),
         tag("a", "Clear", href=place.to(), class_="quiet") if wanted != Wanted() else Markup(""),
         tag("span", tag("kbd", "/"), " search ", tag("kbd", "↑"), tag("kbd", "↓"), " move", class_="hint"),
@@ -147,7 +147,7 @@ def _choice(name: str, anything: str, known: Mapping[str, int | None], chosen: s
         if value:
             shown = value if number is None else f"{value} ({count(number)})"
             options.append(tag("option", shown, value=value, selected="" if value == chosen else None))
-    return tag("select", *options, name=name, aria_label=anything.replace("Any ", "").capitalize())
+    return tag("select", *options, name=name, aria_label=anything)
 
 
 def _list(found: RunPage, place: Place) -> Markup:

@@ -69,7 +69,7 @@ class Ask(Saved):
 
 @dataclass(frozen=True)
 class Asked(Saved):
-    """A member: what it asks, and its reply. `stop` says why the reply ended; "" while there is none."""
+    """A member: what it asks (None: the task, as [process] has it), and its reply. `stop` says why that ended; "" while there is none."""
 
     ask: Ask | None = None
     text: str = ""
@@ -164,7 +164,8 @@ class AskingProcess(Process[Asks]):
         self, states: Asks, seeds: SeedArray, *, steps: int | None = 1, allowance: Allowance
     ) -> Advance[Asks]:
         work = _Work(list(states))
-        todo = [(i, ask) for i, state in enumerate(states) if not state.stop and (ask := state.ask) is not None]
+        plain = Ask(max_tokens=self.settings.max_tokens)
+        todo = [(i, state.ask or plain) for i, state in enumerate(states) if not state.stop]
         wanted = [(i, ask, self.request(ask, int(seeds[i]))) for i, ask in todo]
         sent: dict[int, Request] = {}
         # Claims are made in slot order, whichever engine a slot asks.
@@ -282,7 +283,11 @@ class AskingProcess(Process[Asks]):
     def _viewed(self, states: Asks, texts: Sequence[str]) -> list[Candidate]:
         extract = self._extract
         return [
-            Candidate(content=text, answer=extract(text) if extract is not None and state.stop else None)
+            Candidate(
+                content=text,
+                final=bool(state.stop),
+                answer=extract(text) if extract is not None and state.stop else None,
+            )
             for state, text in zip(states, texts, strict=True)
         ]
 

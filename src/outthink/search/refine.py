@@ -18,9 +18,9 @@ however it began. `accept = "better"` keeps the incumbent instead, ties included
 on the verifier. If unsure: the defaults with a verifier, and compare with best-of-n at n * (1 + rounds).
 
 Sources: spec 05, self-refine (Madaan et al. 2023); spec 06, sequential revision and parallel + sequential; spec 01, iterative agent
-decoding (arXiv 2504.01931), with closed forms on `outthink.testing.PartsProcess`. Departs from them: the critique of self-refine is a verifier's
-note and comes with a score, so that "there is no error" is `threshold`; best and worst are told by score and note, not by their texts,
-which search never sees.
+decoding (arXiv 2504.01931), with closed forms on
+`outthink.testing.PartsProcess`. Departs from them: the critique of self-refine is a verifier's note and comes with a score, so that "there
+is no error" is `threshold`; best and worst are told by score and note, not by their texts, which search never sees.
 """
 
 from __future__ import annotations

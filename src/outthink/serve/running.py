@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import socket
 import sys
 
@@ -74,6 +75,8 @@ def serve(gateway: Gateway, listening: socket.socket) -> None:
     # The wire library's own lines name the addresses of model servers.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    # The server ends in order by itself; the signal, which it hands on afterwards, must not end the process before the store is closed.
+    signal.signal(signal.SIGTERM, lambda number, frame: None)
     # The loop must not wait 5 ms for its turn each time the store's thread is at work.
     sys.setswitchinterval(0.0005)
     asyncio.run(server_of(gateway).serve(sockets=[listening]))

@@ -30,6 +30,7 @@ from outthink.core.process import (
 )
 from outthink.core.settings import replace as changed
 from outthink.core.task import Candidate, Feature, Task
+from outthink.engines.claims import grant
 from outthink.engines.context import Context
 from outthink.engines.engine import (
     Continuation,
@@ -45,7 +46,6 @@ from outthink.engines.engine import (
 from outthink.engines.paid_failure import PaidFailure, Ungiven
 from outthink.numerics.types import FloatArray, IntArray, SeedArray
 from outthink.text import features
-from outthink.text.claims import grant
 from outthink.text.modes import continuation, no_steps
 from outthink.text.partial import Partial, Revision, Texts
 from outthink.text.prompts import Prompter

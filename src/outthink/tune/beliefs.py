@@ -22,6 +22,8 @@ from outthink.tune.posterior import Posterior
 FLOOR = 1e-4
 """Least variance of a value's noise: values are rates over few questions, never exact."""
 COST_NOISE = 0.01
+FITTED_ON = 120
+"""Candidates that hyperparameters are sought from, at most: the cost is cubic. Beliefs rest on all."""
 OWN = 0.004
 """Share of the values' variance that each configuration has for itself: three points of a rate near one half."""
 
@@ -84,8 +86,21 @@ class Beliefs:
         else:
             prior = Matern(np.full(points.shape[1], 0.5), variance / 8.0, variance, OWN * variance)
             begin = np.full(1 + nested + shared, variance / (1 + nested + shared))
-            fitted = fit(x, evidence, level=level, noises=begin, kernel=prior)
+            some = _some(len(rows))
+            part = PairedTable(own.n[some], own.total[some], float((own.total[some] ** 2).sum()))
+
+            def evidence_of_some(variances: FloatArray) -> Evidence:
+                return paired(part, noises_of(variances, nested, shared), same[some])
+
+            found = fit(x[some], evidence_of_some, level=level, noises=begin, kernel=prior)
+            known = Posterior(found.known.kernel, x, evidence(found.noises), level)
+            fitted = Fitted(known, found.noises, found.signal)
         return cls(fitted, noises_of(fitted.noises, nested, shared), _cost(points, spent), rows)
+
+
+def _some(n: int) -> IntArray:
+    """At most `FITTED_ON` of n rows, always the same ones."""
+    return np.sort(np.random.default_rng(n).permutation(n)[:FITTED_ON])
 
 
 def noises_of(variances: FloatArray, nested: bool, shared: bool) -> Noises:

@@ -78,12 +78,10 @@ def fit(
         gradient = np.zeros(len(theta))
         gradient[: d + 1] = _kernel_gradient(known)
         for i in range(d + 1, len(theta)):
-            ahead, behind = theta.copy(), theta.copy()
-            ahead[i], behind[i] = theta[i] + 1e-4, theta[i] - 1e-4
-            over, under = (
-                Posterior(made, points, evidence_of(unpack(other)[1]), level).log_evidence for other in (ahead, behind)
-            )
-            gradient[i] = (over - under) / 2e-4
+            ahead = theta.copy()
+            ahead[i] = theta[i] + 1e-5
+            over = Posterior(made, points, evidence_of(unpack(ahead)[1]), level).log_evidence
+            gradient[i] = (over - known.log_evidence) / 1e-5
         z = (theta - centre) / width
         return -(known.log_evidence - 0.5 * float(z @ z)), -(gradient - z / width)
 

@@ -24,6 +24,8 @@ from outthink.numerics.types import FloatArray, IntArray
 from outthink.tune.evidence import Evidence
 from outthink.tune.kernels import Kernel
 
+RIDGE = 1e-10
+"""Added to the diagonal of the evidence, as a share of its largest entry."""
 CLOSE = 1e-8
 """Points nearer than this, in scaled distance, are one point; their covariances cannot be told apart."""
 
@@ -107,8 +109,8 @@ class Posterior:
         diagonal = np.diag(precision)
         if np.array_equal(precision, np.diag(diagonal)):
             return np.diag(np.sqrt(diagonal))
-        values, vectors = np.linalg.eigh(precision)
-        return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)), float)
+        # Points measured on one question alone may leave S singular; so little is added that no belief feels it.
+        return np.asarray(np.linalg.cholesky(precision + RIDGE * float(diagonal.max()) * np.eye(len(precision))), float)
 
     @cached_property
     def _factor(self) -> FloatArray:

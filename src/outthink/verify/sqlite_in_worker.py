@@ -28,12 +28,17 @@ _ALLOWED = {
 }
 
 
-def result(database: str, script: str, query: str, ordered: bool) -> dict[str, Any]:
-    """What a query gives: `digest` and `rows`, or `error` in the words of SQLite.
+LONGEST_SHOWN = 60
+"""Characters of one value that is shown."""
+
+
+def result(database: str, script: str, query: str, ordered: bool, shown: int = 0) -> dict[str, Any]:
+    """What a query gives: `digest` and `rows`, or `error` in the words of SQLite; `columns` and `head` where rows are to be shown.
 
     Args:
         database: a file, or "" for an empty database in memory that `script` fills.
         ordered: whether the order of the rows belongs to the result.
+        shown: how many of the first rows come back as text.
     """
     connection = sqlite3.connect(f"file:{quote(database)}?mode=ro", uri=True) if database else _filled(script)
     try:
@@ -48,7 +53,11 @@ def result(database: str, script: str, query: str, ordered: bool) -> dict[str, A
             size += sum(len(value) for value in row if isinstance(value, str | bytes))
             if len(rows) > MOST_ROWS or size > MOST_BYTES:
                 return {"error": f"the result has more than {MOST_ROWS} rows or {MOST_BYTES} bytes"}
-        return {"digest": _digest(rows, ordered, len(cursor.description)), "rows": len(rows)}
+        found = {"digest": _digest(rows, ordered, len(cursor.description)), "rows": len(rows)}
+        if shown:
+            found["columns"] = [str(column[0])[:LONGEST_SHOWN] for column in cursor.description]
+            found["head"] = [[_shown(value) for value in row] for row in rows[:shown]]
+        return found
     except (sqlite3.Error, sqlite3.Warning, OverflowError, UnicodeError, ValueError) as error:
         return {"error": str(error)}
     finally:
@@ -78,6 +87,11 @@ def _digest(rows: Iterable[tuple[Any, ...]], ordered: bool, columns: int) -> str
     for line in written if ordered else sorted(written):
         hasher.update(line.encode("utf-8", "surrogatepass") + b"\n")
     return hasher.hexdigest()
+
+
+def _shown(value: Any) -> str:
+    text = "NULL" if value is None else f"{value:.10g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "..."
 
 
 def _canonical(value: Any) -> tuple[str, str]:

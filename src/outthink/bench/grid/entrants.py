@@ -92,7 +92,8 @@ def resolved(grid: Grid, entry: GridRecipe, variant: Variant, answer: Mapping[st
 def part_of(recipe: Recipe, kinds: tuple[str, ...]) -> str:
     """12 hexadecimal digits that name these parts of a recipe."""
     tables = recipe.tables()
-    chosen = {kind: tables[kind] for kind in kinds if kind in tables}
+    # The layers of a pipeline say which engines and searches its process holds.
+    chosen = {kind: tables[kind] for kind in (*kinds, "layers") if kind in tables}
     return hashlib.sha256(msgspec.json.encode(chosen, order="sorted")).hexdigest()[:12]
 
 

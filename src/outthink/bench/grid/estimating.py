@@ -22,7 +22,9 @@ from outthink.bench.grid.workbench import PoolOf
 from outthink.bench.outcome import Outcome
 from outthink.bench.pools import Pool
 from outthink.core.cost import ZERO, Cost, total_of
-from outthink.recipes.most import price
+from outthink.pipeline import Pipeline
+from outthink.recipes.build import Built
+from outthink.recipes.most import most, price
 
 COLUMNS = ("tokens", "calls", "verifier_calls", "money")
 LEAST_FACTOR = 1.25
@@ -173,6 +175,10 @@ async def _search(running: Running, index: int, by: dict[tuple[str, str, int], l
             return _scaled(_measured([row.generated + row.judged for row in rows], borrowed=True), entrant.size / size)
     search = running.bench.solver(entrant)
     question = running.bench.posed.sets[entrant.set].questions[0].asked
+    if isinstance(search.algorithm, Pipeline):
+        # Its requests differ, and are no samples: the bound of `outthink run --dry-run`.
+        layers = await most(Built(entrant.recipe, search, None), [question])
+        return _Unit({name: layers.bounds[name] for name in COLUMNS}, None)
     sample = (await price(search.process(question))).asked
     judged = ZERO if search.verifier is None else search.verifier.most(question)
     return _Unit(_columns((sample + judged).times(entrant.size)), None)
