@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from outthink.bench import Contestant, Journal, Outcome, Pool, Pools, Question, contest, curve_of, draw_pools
-from outthink.core import InputError, Search, Session, Task
+from outthink.bench.pools import Judged, Sample
+from outthink.core import Cost, InputError, Search, Session, Task
 from outthink.core.solver import Solver
 from outthink.numerics import best_of_k
 from outthink.search import BestOfN, ParticleFilter
@@ -136,6 +137,18 @@ async def test_best_of_a_pool_is_its_order_statistic_and_costs_what_was_drawn_an
         assert outcome.right == (best_of_k(scores, outcome.size, np.array([s.right for s in samples], float)) == 1.0)
         assert outcome.generated.output_tokens == sum(s.cost.output_tokens for s in samples) == 4 * outcome.size
         assert outcome.judged.verifier_calls == outcome.size
+
+
+async def test_equal_texts_are_billed_each_at_its_own_price() -> None:
+    prices = (100, 3, 2)
+    judged = [Judged(value=0.5, cost=Cost(input_tokens=price, verifier_calls=1)) for price in prices]
+    samples = tuple(Sample(content="7*3=21", answer="21", judged={"b": one}) for one in judged)
+    pool = Pool(question="q", seed=0, samples=samples)
+    for n in (1, 2, 3):
+        search = Search(lambda task, n=n: pool.process(n), BestOfN(n=n), pool.scores("b", JUDGE.spec))
+        session = Session.open(seed=0)
+        await search.solve(Task(prompt="q"), session)
+        assert session.ledger.bill().by_role["verify"].input_tokens == sum(prices[:n])
 
 
 async def test_pools_are_read_back_as_they_were_drawn_and_nothing_is_drawn_twice(tmp_path: Path) -> None:

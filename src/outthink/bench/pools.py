@@ -70,15 +70,14 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True):
         return any(verifier not in sample.judged for sample in self.samples if not sample.failure)
 
     def scores(self, verifier: str, spec: ScoreSpec) -> StoredScores:
-        """What `verifier` said of them, as a verifier."""
-        return StoredScores(
-            spec,
-            {
-                s.content: StoredScore(float("nan") if (j := s.judged[verifier]).value is None else j.value, j.cost)
-                for s in self.samples
-                if not s.failure
-            },
-        )
+        """What `verifier` said of them, as a verifier that bills each sample's own judgement, equal texts in the order of their places."""
+        said: dict[str, list[StoredScore]] = {}
+        for sample in self.samples:
+            if not sample.failure:
+                judged = sample.judged[verifier]
+                value = float("nan") if judged.value is None else judged.value
+                said.setdefault(sample.content, []).append(StoredScore(value, judged.cost))
+        return StoredScores(spec, said)
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,13 @@
 
     StoredScores(reward_model.spec, {"7*3=21\\n...": StoredScore(0.93, cost)})
 
-Keyed by content, since equal texts are judged alike; a text that was never judged is an error and no guess.
+Keyed by content, since equal texts are judged alike; a text that was never judged is an error and no guess. A text that was drawn and
+judged several times has a list of judgements: asked for the first time it costs what the first one cost, then what the second one did.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -30,11 +32,13 @@ class StoredScore:
 class StoredScores(Verifier):
     """Gives each candidate the score that its content was given before."""
 
-    __slots__ = ("_most", "_scores", "_spec")
+    __slots__ = ("_asked", "_most", "_scores", "_spec")
 
-    def __init__(self, spec: ScoreSpec, scores: Mapping[str, StoredScore]) -> None:
-        self._spec, self._scores = spec, scores
-        costs = [score.cost for score in scores.values()]
+    def __init__(self, spec: ScoreSpec, scores: Mapping[str, StoredScore | Sequence[StoredScore]]) -> None:
+        self._spec = spec
+        self._scores = {text: (one,) if isinstance(one, StoredScore) else tuple(one) for text, one in scores.items()}
+        self._asked: Counter[str] = Counter()
+        costs = [score.cost for several in self._scores.values() for score in several]
         # The dearest judgement of the pool bounds every other: column by column, since no single one need be dearest in all.
         self._most = Cost(
             input_tokens=max((c.input_tokens - c.cached_input_tokens for c in costs), default=0),
@@ -60,8 +64,8 @@ class StoredScores(Verifier):
         )
 
     def _of(self, candidate: Candidate) -> StoredScore:
-        score = self._scores.get(candidate.content)
-        if score is None:
+        several = self._scores.get(candidate.content)
+        if not several:
             raise VerifierError(
                 explain(
                     "This candidate was never judged.",
@@ -70,4 +74,6 @@ class StoredScores(Verifier):
                     remedy="Judge the whole pool before replaying it.",
                 )
             )
-        return score
+        place = min(self._asked[candidate.content], len(several) - 1)
+        self._asked[candidate.content] += 1
+        return several[place]
