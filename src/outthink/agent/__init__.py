@@ -1,14 +1,17 @@
 """Agents: environments with exact rewards, and episodes in them as a process that every search can move on, fork, cut back and revise.
 
 An `Environment` is one task's world, a function of the actions so far. `AgentProcess` plays it with any engine, one turn a step, and
-`EnvironmentReward` judges episodes by what they earned. `TextToSql` is one, on databases that `question_on` makes.
+`EnvironmentReward` judges episodes by what they earned. Of this kind
+are `TextToSql`, on databases that `question_on` makes, and `Shop`, for the errands of `errand`.
 """
 
+from outthink.agent.catalogue import Goal, Product, errand
 from outthink.agent.databases import SCHEMAS, question_on
 from outthink.agent.environment import Environment, Observation, Reward
 from outthink.agent.episode import Earlier, Episode, Episodes, Turn
 from outthink.agent.process import Agent, AgentProcess
 from outthink.agent.reward import EnvironmentReward
+from outthink.agent.shop import Shop
 from outthink.agent.text_to_sql import TextToSql
 
 __all__ = [
@@ -20,9 +23,13 @@ __all__ = [
     "EnvironmentReward",
     "Episode",
     "Episodes",
+    "Goal",
     "Observation",
+    "Product",
     "Reward",
+    "Shop",
     "TextToSql",
     "Turn",
+    "errand",
     "question_on",
 ]
