@@ -14,11 +14,13 @@ from click.testing import CliRunner
 
 from outthink.cli.main import outthink
 from outthink.core.errors import SettingsError
-from outthink.serve import Gateway, KeyFile, check_exposure
+from outthink.engines.openai import Openai, Prices, connect
+from outthink.serve import Configuration, Gateway, KeyFile, check_exposure
 from outthink.serve.keys import digest
 from outthink.serve.quotas import Quota
 from outthink.store import Store, StoreError
-from tests.serve.gateways import inside, running, saying, scripted
+from outthink.testing.openai_server import OpenAIServer
+from tests.serve.gateways import FULL, inside, running, saying, scripted
 
 
 def test_a_key_is_kept_as_a_digest_in_a_file_of_its_owner(tmp_path: Path) -> None:
@@ -170,3 +172,29 @@ async def test_a_record_that_is_lost_is_not_lost_in_silence(tmp_path: Path) -> N
         assert (await client.get("/ready")).json()["status"] == "store failed"
     with pytest.raises(StoreError):
         store.close()
+
+
+async def test_money_is_held_to_the_day_and_needs_a_price(tmp_path: Path) -> None:
+    keys = KeyFile(tmp_path / "keys.json")
+    secret = keys.create("one", quota=Quota(money_per_day=0.01)).secret
+    body = {"model": "priced", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 10}
+    head = {"authorization": f"Bearer {secret}"}
+    async with OpenAIServer(saying("0123456789")) as server:
+        common = {"base_url": server.base_url, "model": "scripted", "probe": "never", "assume": FULL}
+        # A reply of ten tokens costs 0.004 besides its prompt, so two fit into a day and a third does not.
+        priced = await connect(Openai(**common, prices=Prices(input=0.0, output=400.0)))  # type: ignore[arg-type]
+        free = await connect(Openai(**common))  # type: ignore[arg-type]
+        with Store.open(tmp_path / "runs.sqlite") as store:
+            gateway = Gateway(
+                Configuration(models={"m": {}}), live={"priced": priced, "m": free}, keys=keys, store=store
+            )
+            async with inside(gateway) as client:
+                replies = [await client.post("/v1/chat/completions", json=body, headers=head) for _ in range(3)]
+                unknown = await client.post("/v1/chat/completions", json={**body, "model": "m"}, headers=head)
+        for engine in (priced, free):
+            await engine.close()
+        assert len(server.bodies) == 2
+    assert [reply.status_code for reply in replies] == [200, 200, 429]
+    assert int(replies[2].headers["retry-after"]) > 0
+    assert 0.004 <= replies[0].json()["usage"]["by_role"]["generate"]["money"] <= 0.005
+    assert (unknown.status_code, unknown.json()["error"]["code"]) == (403, "price_unknown")

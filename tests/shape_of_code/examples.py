@@ -33,7 +33,7 @@ from tests.shape_of_code.source import ROOT
 
 COMMENT = re.compile(r"<!--\s*(needs|file):\s*([\w./-]+)\s*-->\s*\Z")
 LANGUAGES = r"[^\n`]*"
-ONLY_HELP = re.compile(r"^(outthink (?:demo|models install|serve|ui))\b.*$", re.MULTILINE)
+ONLY_HELP = re.compile(r"^(outthink (?:demo|models install|serve|tune countdown|ui))\b.*$", re.MULTILINE)
 TIMEOUT_SECONDS = 120
 
 

@@ -1,8 +1,8 @@
 """Agents: environments with exact rewards, and episodes in them as a process that every search can move on, fork, cut back and revise.
 
 An `Environment` is one task's world, a function of the actions so far. `AgentProcess` plays it with any engine, one turn a step, and
-`EnvironmentReward` judges episodes by what they earned. Of this kind
-are `TextToSql`, on databases that `question_on` makes, and `Shop`, for the errands of `errand`.
+`EnvironmentReward` judges episodes by what they earned. Of this kind are `TextToSql`, on databases that `question_on` makes, and
+`Shop`, for the errands of `errand`.
 """
 
 from outthink.agent.catalogue import Goal, Product, errand

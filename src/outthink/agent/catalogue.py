@@ -16,10 +16,16 @@ from outthink.core.key import Key
 from outthink.core.task import Task
 
 KINDS = {
-    "shoes": ("running shoe", "walking shoe", "rain boot"),
-    "kitchen": ("coffee mug", "frying pan", "water kettle"),
-    "home": ("table lamp", "floor lamp", "wall clock"),
+    "running shoe": ("clothing", "shoes", "sport"),
+    "walking shoe": ("clothing", "shoes", "outdoor"),
+    "rain boot": ("clothing", "shoes", "outdoor"),
+    "coffee mug": ("home", "kitchen", "drinking"),
+    "water kettle": ("home", "kitchen", "cooking"),
+    "frying pan": ("home", "kitchen", "cooking"),
+    "table lamp": ("home", "living", "light"),
+    "wall clock": ("home", "living", "decoration"),
 }
+"""Types of goods in words, with the path of categories under which they stand."""
 ATTRIBUTES = (
     "waterproof",
     "lightweight",
@@ -34,15 +40,15 @@ OPTIONS = {"color": ("black", "blue", "green", "red"), "size": ("small", "medium
 
 
 class Product(msgspec.Struct, frozen=True):
-    """One product. `noun` is its type in two words; `options` are all values that can be chosen, by name.
+    """One product. `kind` is its type in words, `path` its categories; `options` are all values that can be chosen, by name.
 
     `surcharges`: what some values cost more, in whole euros.
     """
 
     id: str
     title: str
-    category: str
-    noun: str
+    kind: str
+    path: tuple[str, ...]
     attributes: tuple[str, ...]
     options: dict[str, tuple[str, ...]]
     price: int
@@ -56,8 +62,8 @@ class Product(msgspec.Struct, frozen=True):
 class Goal(msgspec.Struct, frozen=True):
     """What is wanted: a type, attributes, option values, and a price that is not to be passed."""
 
-    noun: str
-    category: str
+    kind: str
+    path: tuple[str, ...]
     attributes: tuple[str, ...]
     options: dict[str, str]
     most: int
@@ -71,8 +77,8 @@ def errand(seed: int, *, products: int = 40) -> Task:
     chosen = {name: _one(rng, values) for name, values in wanted.options.items()}
     some = int(rng.integers(1, len(wanted.attributes) + 1))
     goal = Goal(
-        wanted.noun,
-        wanted.category,
+        wanted.kind,
+        wanted.path,
         tuple(sorted(_some(rng, wanted.attributes, some))),
         chosen,
         wanted.price_with(chosen) + int(rng.integers(1, 15)),
@@ -88,7 +94,7 @@ def errand(seed: int, *, products: int = 40) -> Task:
 def instruction(goal: Goal) -> str:
     """The goal in words."""
     options = " and ".join(f"{name} {value}" for name, value in sorted(goal.options.items()))
-    return f"Buy a {goal.noun} that is {', '.join(goal.attributes)}, with {options}, for at most {goal.most} euros."
+    return f"Buy a {goal.kind} that is {', '.join(goal.attributes)}, with {options}, for at most {goal.most} euros."
 
 
 def read(task: Task) -> tuple[tuple[Product, ...], Goal]:
@@ -100,14 +106,13 @@ def read(task: Task) -> tuple[tuple[Product, ...], Goal]:
 
 
 def _product(number: int, rng: np.random.Generator) -> Product:
-    category = _one(rng, tuple(KINDS))
-    noun = _one(rng, KINDS[category])
+    kind = _one(rng, tuple(KINDS))
     attributes = tuple(sorted(_some(rng, ATTRIBUTES, int(rng.integers(2, 5)))))
     options = {name: tuple(_some(rng, values, 2)) for name, values in OPTIONS.items()}
     dear = {_one(rng, values): int(rng.integers(1, 9)) for values in options.values()}
     # A title names its type and one attribute; the others are found by looking.
-    title = f"{attributes[int(rng.integers(len(attributes)))].capitalize()} {noun} no. {number}"
-    return Product(f"P{number}", title, category, noun, attributes, options, int(rng.integers(10, 80)), dear)
+    title = f"{attributes[int(rng.integers(len(attributes)))].capitalize()} {kind} no. {number}"
+    return Product(f"P{number}", title, kind, KINDS[kind], attributes, options, int(rng.integers(10, 80)), dear)
 
 
 def _one(rng: np.random.Generator, words: Sequence[str]) -> str:

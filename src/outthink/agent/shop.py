@@ -7,12 +7,12 @@ Actions are `search[words]`, `open[id]`, `choose[value]` and `buy[]`. The reward
 
     r = r_type (|wanted attributes it has| + |wanted options chosen| + 1[price <= limit]) / (|wanted attributes| + |wanted options| + 1)
 
-and 0 without one. r_type is 1 where the category is the wanted one or the types share more than a fifth of the wanted type's words, else 0.5;
-0.1 where they share less than a tenth, and 0 where they share none.
+and 0 without one. Let t be the share of the words of the wanted type that the product's type has. r_type is 0 where t = 0 and 0.1 where
+0 < t < 0.1; else it is 1 where two categories of the two paths are the same or t > 0.2, and 0.5 where neither holds.
 
-Source: Yao et al., WebShop (2022), section 3.2 and its form of r_type. Departs from it: goods are generated; a type is named by its own two
-words, where WebShop looks for nouns in titles with a tagger; attributes are known, where WebShop matches text; one category, not a path of
-them, so that "two parts of the path are equal" is "the category is equal" together with at least one shared word.
+Source: Yao et al., WebShop (2022), section 3, and the form of r_type in its code. Departs from it: goods are generated; a type is known in
+its own words, where WebShop takes the nouns of both titles; attributes are known, where WebShop matches text; values of options are
+compared exactly, where WebShop matches them loosely; there is no search term that goods were collected under, so none can match.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class Shop(Environment):
     def _found(self, query: str) -> str:
         """The products that share the most words with the query, at least one; those of equal count in the catalogue's order."""
         words = set(_WORD.findall(query))
-        shared = [len(words & set(_WORD.findall(f"{p.title} {p.category}".lower()))) for p in self.products]
+        shared = [len(words & set(_WORD.findall(f"{p.title} {' '.join(p.path)}".lower()))) for p in self.products]
         order = sorted((i for i, n in enumerate(shared) if n), key=lambda i: -shared[i])[:SHOWN]
         listed = [f"{self.products[i].id}: {self.products[i].title}, {self.products[i].price} euros" for i in order]
         return "\n".join(listed) or "Nothing was found."
@@ -141,13 +141,13 @@ def earned(product: Product, chosen: dict[str, str], goal: Goal) -> Reward:
 
 def kind_reward(product: Product, goal: Goal) -> float:
     """r_type: how well the type fits."""
-    wanted = set(goal.noun.split())
-    shared = len(wanted & set(product.noun.split())) / len(wanted)
+    wanted = set(goal.kind.split())
+    shared = len(wanted & set(product.kind.split())) / len(wanted)
     if shared == 0.0:
         return 0.0
     if shared < 0.1:
         return 0.1
-    return 1.0 if product.category == goal.category or shared > 0.2 else 0.5
+    return 1.0 if len(set(product.path) & set(goal.path)) >= 2 or shared > 0.2 else 0.5
 
 
 def _page(product: Product) -> str:

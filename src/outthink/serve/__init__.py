@@ -13,6 +13,7 @@ from __future__ import annotations
 from outthink.serve.configuration import Ceilings, Configuration, Limits, load_configuration
 from outthink.serve.gateway import Gateway
 from outthink.serve.keys import Key, KeyFile, MadeKey
+from outthink.serve.quotas import Quota
 from outthink.serve.running import bound, check_exposure, serve, server_of
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "KeyFile",
     "Limits",
     "MadeKey",
+    "Quota",
     "bound",
     "check_exposure",
     "load_configuration",

@@ -197,7 +197,7 @@ def _within(recipe: Recipe, quota: Quota) -> Recipe:
 def _bounds(bound: Most, quota: Quota) -> tuple[int, float]:
     """What to set aside. Raises `Refusal` where money is limited and nobody knows the price."""
     tokens, money = bound.bounds["tokens"], bound.bounds["money"]
-    if quota.money_per_day is not None and not math.isfinite(money):
+    if quota.money_per_day is not None and math.isnan((bound.member + bound.judged).money):
         raise Refusal(
             403, "This key's money is limited, and this model has no price.", param="model", code="price_unknown"
         )
