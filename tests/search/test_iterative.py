@@ -93,6 +93,68 @@ class Guesser(ArrayProcess[Bits], Revisable[Bits]):
         return Advance(now, now.done, np.zeros(len(seeds)), self.charge(len(at), len(at)), untouched=grants < 0)
 
 
+@dataclass(frozen=True)
+class Heights(ToyStates):
+    """Numbers in [0, 1], [n]."""
+
+    y: Any
+
+
+class Climber(ArrayProcess[Heights], Revisable[Heights]):
+    """Check 1 of the sheet: y ~ U(0, 1); a revision that is told a score b draws from U(b, 1), one that is not from U(0, 1)."""
+
+    states_class = Heights
+
+    def __init__(self) -> None:
+        super().__init__(1, Prices())
+
+    async def start(self, seeds: SeedArray) -> Heights:
+        n = len(seeds)
+        return Heights(np.zeros(n, np.int64), np.zeros(n, bool), np.zeros(n))
+
+    def draw(self, states: Heights, seeds: SeedArray, counter: int) -> tuple[Heights, FloatArray]:
+        n = len(states)
+        return Heights(np.ones(n, np.int64), np.ones(n, bool), uniforms(seeds, 0)), np.zeros(n)
+
+    async def view(self, states: Heights, wants: frozenset[Feature]) -> list[Candidate]:
+        rows = zip(states.y.tolist(), states.done.tolist(), strict=True)
+        return [Candidate(content=y, final=done, answer=str(y) if done else None) for y, done in rows]
+
+    async def revise(
+        self, states: Heights, feedback: Sequence[str], seeds: SeedArray, *, allowance: Allowance
+    ) -> Advance[Heights]:
+        grants = self.claim(np.ones(len(seeds), np.int64), allowance)
+        at = np.flatnonzero(grants > 0)
+        told = ["score is" in feedback[i] for i in at.tolist()]
+        least = np.where(told, states.y[at], 0.0)
+        now = put(states, at, replace(states.take(at), y=least + (1.0 - least) * uniforms(seeds[at], 0)))
+        return Advance(now, now.done, np.zeros(len(seeds)), self.charge(len(at), len(at)), untouched=grants < 0)
+
+
+async def test_what_is_left_shrinks_by_k_plus_one_a_round() -> None:
+    """Checks 1, 2 and 4: 1 - y is (K + 1)^-B in the mean when it is told, and 1 / (K B + 1), best-of-n's, when it is not."""
+    height = FunctionOfContent(float, low=0.0, high=1.0)
+    depth = FunctionOfContent(lambda y: 1.0 - y, low=0.0, high=1.0)
+    silent = changed(n=2, rounds=2, ties="revise", contrast=False, feedback="request")
+    left: dict[str, list[float]] = {"told": [], "silent": [], "negated": [], "best": []}
+    for seed in range(150):
+        for name, method, judge in (
+            ("told", changed(n=2, rounds=2, ties="revise"), height),
+            ("silent", silent, height),
+            ("negated", silent, depth),
+            ("best", BestOfN(n=6), height),
+        ):
+            result, _ = await solve(Climber(), method, judge, seed=seed)
+            left[name].append(1.0 - float(result.answer or "nan"))
+    means = {name: float(np.mean(values)) for name, values in left.items()}
+    # Standard deviations: 0.04 where it is told, and 0.12 of the least of six.
+    assert means["told"] == pytest.approx(1 / 27, abs=4 * 0.045 / 150**0.5)
+    for name in ("silent", "best"):
+        assert means[name] == pytest.approx(1 / 7, abs=4 * 0.125 / 150**0.5)
+    assert 1.0 - means["negated"] == pytest.approx(1 / 7, abs=4 * 0.125 / 150**0.5)
+    assert means["told"] < means["best"] / 2
+
+
 def share(text: str) -> float:
     return text.count("1") / len(text)
 
