@@ -37,7 +37,7 @@ from outthink.engines.engine import (
 )
 from outthink.engines.paid_failure import PaidFailure, Ungiven
 from outthink.numerics.types import IntArray, SeedArray
-from outthink.text.claims import grant
+from outthink.engines.claims import grant
 from outthink.text.modes import continuation
 from outthink.text.partial import Partial
 from outthink.text.prompts import Prompter
