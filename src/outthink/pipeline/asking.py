@@ -26,6 +26,7 @@ from outthink.core.process import Adaptation, Advance, Process
 from outthink.core.settings import replace as changed
 from outthink.core.solver import Search
 from outthink.core.task import Candidate, Feature, Message, Task
+from outthink.engines.claims import grant
 from outthink.engines.engine import (
     ChatPrompt,
     Engine,
@@ -37,7 +38,6 @@ from outthink.engines.engine import (
 )
 from outthink.engines.paid_failure import PaidFailure, Ungiven
 from outthink.numerics.types import IntArray, SeedArray
-from outthink.engines.claims import grant
 from outthink.text.modes import continuation
 from outthink.text.partial import Partial
 from outthink.text.prompts import Prompter
