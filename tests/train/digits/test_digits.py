@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
+import re
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,11 @@ def test_everything_that_the_command_writes(folder: Path, tmp_path: Path) -> Non
     names = {f"mnist-{part}{end}" for part in ("diffusion", "flow") for end in (".md", ".png", ".safetensors")}
     assert {path.name for path in out.iterdir()} == names | {"mnist-classifier.md", "mnist-classifier.safetensors"}
     card = (out / "mnist-diffusion.md").read_text(encoding="utf-8")
-    assert "outthink train digits --seed 1 --data mnist --folder FOLDER --share 0.00025" in card
+    told = re.search(r"outthink train digits --seed 1 --data mnist --folder FOLDER --share (\S+)", card)
+    assert told is not None
+    # The command on the card takes as many steps as were taken.
+    whole = Training.of_mnist()
+    assert whole.shortened(float(told[1].rstrip("`"))).denoising == whole.shortened(0.00025).denoising
     assert "t10k (40 images)" in card
     model = load("mnist-flow", folder=out)
     assert model.shape == (1, 28, 28)
