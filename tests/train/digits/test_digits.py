@@ -108,7 +108,7 @@ def test_everything_that_the_command_writes(folder: Path, tmp_path: Path) -> Non
     assert told is not None
     # The command on the card takes as many steps as were taken.
     whole = Training.of_mnist()
-    assert whole.shortened(float(told[1].rstrip("`"))).denoising == whole.shortened(0.00025).denoising
+    assert whole.shortened(float(told[1].rstrip("`:"))).denoising == whole.shortened(0.00025).denoising
     assert "t10k (40 images)" in card
     model = load("mnist-flow", folder=out)
     assert model.shape == (1, 28, 28)
