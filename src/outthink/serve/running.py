@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -79,4 +80,8 @@ def serve(gateway: Gateway, listening: socket.socket) -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: None)
     # The loop must not wait 5 ms for its turn each time the store's thread is at work.
     sys.setswitchinterval(0.0005)
+    # What is loaded by now stays: a full collection need not walk it while requests wait, nor come every few of them.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     asyncio.run(server_of(gateway).serve(sockets=[listening]))
