@@ -26,17 +26,20 @@ def test_the_command_serves_until_it_is_told_to_end(tmp_path: Path) -> None:
     file.write_text(RECIPES)
     words = [sys.executable, "-c", PROGRAM, "serve", "--recipes", str(file), "--port", "0", "--store", str(where)]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        address = next(line for line in process.stderr if "serving" in line).split()[-1]
-        with openai.OpenAI(base_url=address, api_key="none", max_retries=0, timeout=30) as client:
-            messages = [{"role": "user", "content": "What is six times seven?"}]
-            said = [
-                client.chat.completions.create(model=name, messages=messages).choices[0].message.content  # type: ignore[arg-type]
-                for name in ("small", "careful", "best-of-n@small")
-            ]
-        process.send_signal(signal.SIGTERM)
-        log = process.stderr.read()
-        assert process.wait(20) == 0
+        try:
+            assert process.stderr is not None
+            address = next(line for line in process.stderr if "serving" in line).split()[-1]
+            with openai.OpenAI(base_url=address, api_key="none", max_retries=0, timeout=30) as client:
+                messages = [{"role": "user", "content": "What is six times seven?"}]
+                said = [
+                    client.chat.completions.create(model=name, messages=messages).choices[0].message.content  # type: ignore[arg-type]
+                    for name in ("small", "careful", "best-of-n@small")
+                ]
+            process.send_signal(signal.SIGTERM)
+            log = process.stderr.read()
+            assert process.wait(20) == 0
+        finally:
+            process.kill()  # whatever broke: nobody waits for a server that was never told to end
     assert said == ["forty-two"] * 3
     assert "six times seven" not in log
     with Store.open(where) as store:
