@@ -33,6 +33,10 @@ def check_exposure(host: str, gateway: Gateway) -> None:
         )
 
 
+BACKLOG = 2048
+"""Connections that may wait to be taken, as uvicorn has it."""
+
+
 def bound(host: str, port: int) -> socket.socket:
     """A listening socket; port 0 lets the system choose. Raises `SettingsError`."""
     try:
@@ -40,6 +44,8 @@ def bound(host: str, port: int) -> socket.socket:
         listening = socket.socket(family, kind, protocol)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
+        # At once: whoever is told the address may ask before the server takes its first request, and then waits instead of being refused.
+        listening.listen(BACKLOG)
     except OSError as error:
         raise SettingsError(
             explain(
