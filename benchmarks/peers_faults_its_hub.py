@@ -9,8 +9,6 @@ import asyncio
 import json
 import logging
 import sys
-import threading
-import time
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +21,7 @@ from its_hub.core.algorithms.bon import BestOfN  # noqa: E402
 from its_hub.core.lms.openai_lm import OpenAICompatibleLanguageModel  # noqa: E402
 from its_hub.core.orchestrator import LMOrchestrator  # noqa: E402
 from its_hub.core.reward_models.llm_judge import LLMJudge  # noqa: E402
+from peers_faults_side import side_by_side  # noqa: E402
 
 
 def model(asked: dict[str, Any], number: int, **more: Any) -> OpenAICompatibleLanguageModel:
@@ -54,29 +53,7 @@ async def one(asked: dict[str, Any], number: int, orchestrator: LMOrchestrator) 
 async def solve(asked: dict[str, Any]) -> dict[str, Any]:
     """All requests side by side over one orchestrator, which keeps the limit in flight."""
     orchestrator = LMOrchestrator(max_concurrency=asked.get("limit", 64))
-    threads = [threading.active_count()]
-
-    async def watch() -> None:
-        while True:
-            threads.append(threading.active_count())
-            await asyncio.sleep(0.02)
-
-    watching = asyncio.ensure_future(watch())
-    began = time.perf_counter()
-    work = asyncio.gather(*[one(asked, i, orchestrator) for i in range(asked.get("requests", 1))])
-    if asked.get("cancel"):
-        # The benchmark says when: as soon as the backend has all the calls.
-        await asyncio.to_thread(sys.stdin.readline)
-        work.cancel()
-        await asyncio.gather(work, return_exceptions=True)
-        print("cancelled", flush=True)
-        await asyncio.sleep(2.0)
-        results: list[dict[str, Any]] = []
-    else:
-        results = list(await work)
-    seconds = time.perf_counter() - began
-    watching.cancel()
-    return {"results": results, "seconds": seconds, "threads": max(threads) - threads[0]}
+    return await side_by_side(asked, [one(asked, i, orchestrator) for i in range(asked.get("requests", 1))])
 
 
 async def settings(asked: dict[str, Any]) -> dict[str, Any]:

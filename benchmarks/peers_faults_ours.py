@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import threading
-import time
 from typing import Any
+
+from peers_faults_side import side_by_side
 
 import outthink
 from outthink.core import AllFailed
@@ -82,29 +82,7 @@ async def solve(asked: dict[str, Any]) -> dict[str, Any]:
         await one(asked, 10_000)
         print("ready", flush=True)
         sys.stdin.readline()
-    threads = [threading.active_count()]
-
-    async def watch() -> None:
-        while True:
-            threads.append(threading.active_count())
-            await asyncio.sleep(0.02)
-
-    watching = asyncio.ensure_future(watch())
-    began = time.perf_counter()
-    work = asyncio.gather(*[one(asked, i) for i in range(asked.get("requests", 1))])
-    if asked.get("cancel"):
-        # The benchmark says when: as soon as the backend has all the calls.
-        await asyncio.to_thread(sys.stdin.readline)
-        work.cancel()
-        await asyncio.gather(work, return_exceptions=True)
-        print("cancelled", flush=True)
-        await asyncio.sleep(2.0)
-        results: list[dict[str, Any]] = []
-    else:
-        results = list(await work)
-    seconds = time.perf_counter() - began
-    watching.cancel()
-    return {"results": results, "seconds": seconds, "threads": max(threads) - threads[0]}
+    return await side_by_side(asked, [one(asked, i) for i in range(asked.get("requests", 1))])
 
 
 def settings() -> dict[str, Any]:

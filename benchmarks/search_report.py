@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from ratio_words import ratio_in_words
 from rich.console import Console
 from search_picture import curves
 
 from outthink.bench import Outcome, Question, curve_of
 from outthink.numerics import bootstrap_percentile, ratio_at_levels
-from outthink.numerics.cost_ratio import Ratio
 
 VERIFIERS = ("oracle", "value", "head")
 
@@ -129,19 +129,8 @@ def ratio_tables(outcomes: Sequence[Outcome], ids: Sequence[str], verifier: str)
                         "| method | " + " | ".join(f"at {100 * r.level:.1f}%" for r in ratios) + " |",
                         "|---" * 5 + "|",
                     ]
-                lines.append(f"| {method} | " + " | ".join(map(_ratio, ratios)) + " |")
+                lines.append(f"| {method} | " + " | ".join(map(ratio_in_words, ratios)) + " |")
     return lines
-
-
-def _ratio(ratio: Ratio) -> str:
-    if ratio.ratio == 0.0:
-        return f"not reached (0 to {_number(ratio.interval.high)})"
-    more = "at least " if ratio.at_most else ""
-    return f"{more}{ratio.ratio:.2f} ({_number(ratio.interval.low)} to {_number(ratio.interval.high)})"
-
-
-def _number(value: float) -> str:
-    return "never" if np.isinf(value) else f"{value:.2f}"
 
 
 def adaptive_share(outcomes: Sequence[Outcome], ids: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from ratio_words import ratio_in_words
 from rich.console import Console
 from steering_methods import CHOSEN, SAMPLERS, SEARCHES
 from steering_outcome import Outcome, Value, by_digit, curve, whole
@@ -16,7 +17,6 @@ from steering_problems import PROBLEMS
 
 from outthink.diffusion.laboratory import frechet_distance
 from outthink.numerics import Curve, bootstrap_percentile, ratio_at_levels
-from outthink.numerics.cost_ratio import Ratio
 from outthink.numerics.types import FloatArray
 
 Found = dict[tuple[str, int], list[Outcome]]
@@ -218,7 +218,7 @@ def ratios(
                 "| method | " + " | ".join(f"at {told(level.level):.3g}" for level in levels) + " |",
                 "|---" * (len(levels) + 1) + "|",
             ]
-        lines.append(f"| {method} | " + " | ".join(map(_ratio, levels)) + " |")
+        lines.append(f"| {method} | " + " | ".join(map(ratio_in_words, levels)) + " |")
     return lines
 
 
@@ -279,16 +279,3 @@ def _gain(rows: Sequence[Outcome], variant: str) -> FloatArray:
         known = [row.reward for row in mine if row.reward is not None]
         found.append(np.mean(known) / PROBLEMS[problem].unit if known else np.nan)
     return np.array(found)
-
-
-def _ratio(ratio: Ratio) -> str:
-    if np.isnan(ratio.ratio):
-        return "neither"
-    if ratio.ratio == 0.0:
-        return f"not reached (0 to {_number(ratio.interval.high)})"
-    more = "at least " if ratio.at_most else ""
-    return f"{more}{ratio.ratio:.2f} ({_number(ratio.interval.low)} to {_number(ratio.interval.high)})"
-
-
-def _number(value: float) -> str:
-    return "never" if np.isinf(value) else f"{value:.2f}"

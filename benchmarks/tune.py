@@ -39,9 +39,9 @@ from outthink.tune import (
     random_search,
     tune,
 )
+from outthink.tune.ground import believed, best_of
 from outthink.tune.recorded import Computed, PoolKey
 from outthink.tune.space import Config, Value
-from outthink.tune.tuner import believed, best_of
 from outthink.tune.with_optuna import OptunaStrategy
 
 SIZES = (2, 4, 8, 16, 32)

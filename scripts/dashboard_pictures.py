@@ -24,40 +24,17 @@ COLOURS = 96
 OUTTHINK = Path(sys.executable).with_name("outthink")
 COUNTDOWN = "9 25 11 2 -> 41"
 ORACLE = ["--verifier", "laboratory-oracle"]
+BY_VOTE = ["--method", "laboratory", "--set", "algorithm.type=vote", "--n", "24", "--verifier", "none"]
 RUNS: tuple[list[str], ...] = (
     ["run", "12+7*3-5", "--method", "laboratory", "--n", "16", "--budget", "tokens=2000"],
     ["run", "3 5 7 -> 22", "--method", "laboratory", "--set", "algorithm.type=beam", "--n", "8", *ORACLE],
-    [
-        "run",
-        "91-8*9+7*4-3",
-        "--method",
-        "laboratory",
-        "--set",
-        "algorithm.type=vote",
-        "--n",
-        "24",
-        "--verifier",
-        "none",
-    ],
+    ["run", "91-8*9+7*4-3", *BY_VOTE],
     ["run", COUNTDOWN, "--method", "laboratory", "--set", "algorithm.type=best-of-n", "--n", "32", *ORACLE],
     ["run", "4 21 15 22 -> 24", "--method", "laboratory", "--set", "algorithm.type=best-first", *ORACLE],
     ["run", "14*6-29+8*5", "--method", "laboratory", "--n", "16", "--budget", "tokens=300"],
     ["steer", "--reward", "class:3", "--method", "particle-filter", "--seed", "1", "--budget", "640"],
     ["run", "4 21 15 22 -> 24", "--method", "laboratory", "--n", "8", "--seed", "3", *ORACLE],
-    [
-        "run",
-        "37-4*8+6*7",
-        "--method",
-        "laboratory",
-        "--set",
-        "algorithm.type=vote",
-        "--n",
-        "24",
-        "--verifier",
-        "none",
-        "--budget",
-        "tokens=4000",
-    ],
+    ["run", "37-4*8+6*7", *BY_VOTE, "--budget", "tokens=4000"],
     [
         "run",
         "4 21 15 22 -> 24",

@@ -1,4 +1,5 @@
-"""What every test run shares: the seconds of each test folder are printed at the end, so that a slow folder is seen."""
+"""What every test run shares: what a test needs is looked for before it runs, and the seconds of each test folder are printed
+at the end, so that a slow folder is seen."""
 
 from __future__ import annotations
 
@@ -48,3 +49,17 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.setdefault("OMP_NUM_THREADS", "1")
     else:  # xdist's workers print nothing
         config.pluginmanager.register(FolderSeconds(), "folder-seconds")
+    # Only here, for it imports numpy, which reads OMP_NUM_THREADS once.
+    from tests.needs import VARIABLE, demanded
+
+    demanded(os.environ.get(VARIABLE, ""))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    from tests.needs import need
+
+    for mark in item.iter_markers("needs"):
+        need(*mark.args)
+    if item.get_closest_marker("local_model"):
+        need("local-model")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from outthink.agent import Agent, AgentProcess, Environment, EnvironmentReward, Observation, Reward
-from outthink.core import Allowance, Budget, Cost, Failure, Key, Search, Session, Stop, Task
+from outthink.core import AllFailed, Allowance, Budget, Cost, Failure, Key, Search, Session, Stop, Task, VerifierError
 from outthink.search import BestOfN, Refine
 from outthink.testing.contracts import ProcessContract, RevisableContract, RewindableContract
 from tests.agent.players import contents, played, playing
@@ -75,6 +75,42 @@ async def test_a_broken_environment_is_a_failure_of_its_slot_alone() -> None:
     assert all(got.states[i] == given[i] for i in got.failures)
     assert got.done.tolist() == [i not in got.failures for i in range(12)]
     assert got.cost == process.engine.counters()
+
+
+class Collapsing(Ladder):
+    """A world that raises where it should say that it failed."""
+
+    async def observe(self, actions: Sequence[str]) -> Observation | Failure:
+        if actions[-1] == "break":
+            raise VerifierError("The rung is gone.")
+        return await super().observe(actions)
+
+
+async def test_a_world_that_raises_has_failed_its_episode_and_the_bill_stays() -> None:
+    process = AgentProcess(playing("up", "break"), Collapsing(), Agent(turns=2))
+    seeds = Key(3).seeds(12)
+    got = await process.advance(await process.start(seeds), seeds, steps=None, allowance=Allowance())
+    assert 0 < len(got.failures) < 12
+    assert {failure.kind for failure in got.failures.values()} == {"VerifierError"}
+    assert got.cost == process.engine.counters()
+
+
+async def test_an_engine_that_breaks_between_two_turns_leaves_what_was_paid_for_on_the_bill() -> None:
+    process = AgentProcess(playing("up"), Ladder(), Agent(turns=3))
+    engine, generate = process.engine, process.engine.generate
+
+    async def once(requests: Any, *, cut: Any = None) -> Any:
+        replies = await generate(requests, cut=cut)
+        await engine.close()
+        return replies
+
+    engine.generate = once  # type: ignore[method-assign]
+    session = Session.open(seed=4)
+    search = Search(lambda task: process, BestOfN(n=3), EnvironmentReward(Ladder()))
+    with pytest.raises(AllFailed, match="closed"):
+        await search.solve(Task(), session)
+    assert session.ledger.total.calls == 3
+    assert session.ledger.total.tokens == engine.counters().tokens > 0
 
 
 async def test_rewards_and_their_failures_are_scores() -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from outthink.agent import Agent, AgentProcess, EnvironmentReward, Programming, Reward
-from outthink.core import Failure, InputError, Search, Session, Task
+from outthink.core import Failure, Incompatible, InputError, Search, Session, Task
 from outthink.search import Refine
-from outthink.verify.sandbox import Limits, refusal
+from outthink.verify.sandbox import Limits
 from tests.agent.players import playing
 
-pytestmark = pytest.mark.skipif(bool(refusal()), reason=f"code cannot be isolated here: {refusal()}")
+pytestmark = pytest.mark.needs("sandbox")
 
 TASK = Task(
     prompt="Write add(a, b).",
@@ -70,7 +72,17 @@ async def test_a_search_mends_a_program() -> None:
     assert "return a + b" in str(result.answer)
 
 
-def test_tasks_without_tests_are_refused() -> None:
-    for data in ({}, {"tests": []}, {"tests": "assert True"}):
-        with pytest.raises(InputError, match="tests"):
-            Programming(Task(prompt="?", data=data))
+@pytest.mark.parametrize("data", [{}, {"tests": []}], ids=["none", "an empty list"])
+async def test_tasks_without_tests_can_be_worked_on_and_not_rewarded(data: dict[str, Any]) -> None:
+    task = Task(prompt="?", data=data)
+    environment = Programming(task)
+    assert not environment.rewarded
+    with pytest.raises(InputError, match="lacks what an episode is rewarded by"):
+        EnvironmentReward(environment).most(task)
+    with pytest.raises(Incompatible, match="no tests"):
+        await environment.reward(("SUBMIT x",))
+
+
+def test_tests_that_are_no_list_are_refused() -> None:
+    with pytest.raises(InputError, match="tests"):
+        Programming(Task(prompt="?", data={"tests": "assert True"}))

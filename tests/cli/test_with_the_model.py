@@ -5,20 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from importlib.util import find_spec
 
 import pytest
 
 import outthink
 from outthink.core.result import Result
-from outthink.engines.local import models as local
 from tests.cli.running import start
 
-MISSING = "the embedded model is not installed (outthink models install)"
-pytestmark = [
-    pytest.mark.local_model,
-    pytest.mark.skipif(find_spec("xllamacpp") is None or local.installed()[0].path is None, reason=MISSING),
-]
+pytestmark = pytest.mark.local_model
 QUESTION = "What is 17 + 25? Answer with the number."
 
 

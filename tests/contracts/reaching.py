@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from outthink.core import Advance, Algorithm, Completable, Perturbable, Process, Rewindable
-from outthink.testing.contracts import AlgorithmContract
-from outthink.testing.contracts.algorithm import Example, Solved
+from outthink.core import Advance, Completable, Perturbable, Rewindable
 from outthink.testing.wrappers import Wrapper
+from tests.contracts.wrapped import WrappedContract
 
 
 class Reaching(Wrapper[Any], Rewindable[Any], Perturbable[Any], Completable[Any]):
@@ -34,15 +32,7 @@ class Reaching(Wrapper[Any], Rewindable[Any], Perturbable[Any], Completable[Any]
         return got
 
 
-class ReachingContract(AlgorithmContract):
-    """The contract for methods that need capabilities."""
+class ReachingContract(WrappedContract):
+    """The contract for methods that need these capabilities."""
 
-    def solve(
-        self,
-        algorithm: Algorithm[Any],
-        example: Example,
-        *,
-        wrap: Callable[[Process[Any]], Any] | None = None,
-        **how: Any,
-    ) -> Solved:
-        return super().solve(algorithm, example, wrap=wrap and (lambda process: Reaching(wrap(process))), **how)
+    around = Reaching

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from outthink.core import Algorithm, Process
+from outthink.core import Algorithm
 from outthink.search import Refine
-from outthink.testing.contracts import AlgorithmContract
-from outthink.testing.contracts.algorithm import EXAMPLES, Example, Solved
+from outthink.testing.contracts.algorithm import EXAMPLES, Example
+from tests.contracts.wrapped import WrappedContract
 from tests.search.reviser import Rewriting
 
 METHODS: list[Algorithm[Any]] = [
@@ -22,7 +21,9 @@ METHODS: list[Algorithm[Any]] = [
 ]
 
 
-class TestRefine(AlgorithmContract):
+class TestRefine(WrappedContract):
+    around = Rewriting
+
     @pytest.fixture(params=METHODS, ids=lambda method: str(method)[:60])
     def algorithm(self, request: pytest.FixtureRequest) -> Algorithm[Any]:
         method: Algorithm[Any] = request.param
@@ -31,13 +32,3 @@ class TestRefine(AlgorithmContract):
     @pytest.fixture
     def example(self) -> Example:
         return EXAMPLES[0]
-
-    def solve(
-        self,
-        algorithm: Algorithm[Any],
-        example: Example,
-        *,
-        wrap: Callable[[Process[Any]], Any] | None = None,
-        **how: Any,
-    ) -> Solved:
-        return super().solve(algorithm, example, wrap=wrap and (lambda process: Rewriting(wrap(process))), **how)

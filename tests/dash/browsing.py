@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,19 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import pytest
-
-CHROMIUM = shutil.which("chromium")
 PROGRAM = [sys.executable, "-c", "from outthink.cli.main import main; main()"]
 STARTS = re.compile(r"(http://127\.0\.0\.1:\d+/ui/)")
-
-
-def needed() -> str:
-    """Why there is no browser to test in; "" where there is one."""
-    if CHROMIUM is None:
-        return "chromium is not installed (on Debian: apt-get install chromium)"
-    pytest.importorskip("playwright", reason="playwright is not installed (pip install 'outthink[dev]')")
-    return ""
 
 
 @contextmanager

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("starlette", reason="starlette is not installed (pip install 'outthink[serve]')")
+from tests.needs import need
+
+need("serve")
 
 import httpx
 

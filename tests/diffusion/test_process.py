@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="torch is not installed: pip install 'outthink[diffusion]'")
+from tests.needs import need
+
+need("torch")
 
 import torch
 
@@ -17,6 +20,7 @@ from outthink.core import (
     Budget,
     CheckpointError,
     Cost,
+    Cut,
     Incompatible,
     Key,
     Ledger,
@@ -202,6 +206,67 @@ def test_neighbours_under_way_keep_the_law(strength: float) -> None:
         states = asyncio.run(process.perturb(states, np.full(2000, strength), seeds, allowance=Allowance())).states
     assert float(states.x.mean()) == pytest.approx(0.6 * 0.5, abs=4 * np.sqrt(exact / 2000))
     assert float(states.x.var()) == pytest.approx(exact, rel=0.15)
+
+
+# -- many steps in one call ---------------------------------------------------------------------------------------------
+
+
+def test_all_steps_of_a_call_are_handed_over_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our own time is in changes of thread: six steps make one. They end where six calls of one step with the same noise end."""
+    handed = []
+    off_loop = DenoisingProcess._off_loop
+
+    async def counted(self: DenoisingProcess, work: Any, *given: Any) -> Any:
+        handed.append(work)
+        return await off_loop(self, work, *given)
+
+    monkeypatch.setattr(DenoisingProcess, "_off_loop", counted)
+    process = denoiser(Ancestral(), Grid.on(Flow(), NOISY_TOP))
+    whole = finished(process, 3)
+    assert len(handed) == 1
+    states, seeds = asyncio.run(process.start(Key(7).child("start").seeds(3))), Key(7).child("steps").seeds(3)
+    for number in range(6):
+        states = process._stepper.step(states, seeds, number).states
+    assert torch.equal(states.x, whole)
+
+
+@pytest.mark.parametrize("how", ["cut", "cancelled"])
+def test_a_call_of_many_steps_ends_with_the_step_under_way(how: str) -> None:
+    """Whether the search is cut, which keeps what was done, or nobody waits for it any more."""
+    begun, go_on, asked = threading.Event(), threading.Event(), []
+
+    def call(x: torch.Tensor, time: torch.Tensor, condition: Any) -> torch.Tensor:
+        asked.append(len(x))
+        begun.set()
+        assert go_on.wait(30.0)
+        return x
+
+    process = denoiser(Ancestral(), Grid.on(Flow(), NOISY_TOP), network=Plain(call, Prediction.DATA))
+
+    async def run() -> None:
+        states, cut = await process.start(Key(1).seeds(2)), Cut()
+        allowance = Allowance(Ledger(Budget(denoiser_evals=100)), cut=cut)
+        going = asyncio.ensure_future(process.advance(states, Key(2).seeds(2), steps=None, allowance=allowance))
+        assert await asyncio.to_thread(begun.wait, 30.0)
+        if how == "cut":
+            cut.fire("interrupt")
+        else:
+            going.cancel()
+            await asyncio.sleep(0)
+        go_on.set()
+        if how == "cut":
+            moved = await going
+            assert moved.states.level.tolist() == [1, 1]
+            assert moved.was_short().all()
+            assert moved.cost == Cost(calls=2, denoiser_evals=sum(asked))
+        else:
+            with pytest.raises(asyncio.CancelledError):
+                await going
+
+    asyncio.run(run())
+    # Calls are served one after the other, so the walk is over once another one has been.
+    asyncio.run(process.complete(started(process), Key(3).seeds(4), allowance=Allowance()))
+    assert asked == [2, 2, 4], "the first step asks at its start and at its end"
 
 
 # -- the bill, and what goes wrong --------------------------------------------------------------------------------------

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="torch is not installed: pip install 'outthink[diffusion]'")
+from tests.needs import need
+
+need("torch")
 
 import torch
 
@@ -43,7 +45,9 @@ def scored(verifier: Reward, samples: torch.Tensor) -> Scores:
 
 
 def tiny_clip(side: int = 16) -> Any:
-    transformers = pytest.importorskip("transformers")
+    need("transformers")
+    import transformers
+
     sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
     config = transformers.CLIPConfig(
         text_config={**sizes, "vocab_size": 64, "max_position_embeddings": 16, "eos_token_id": 2, "pad_token_id": 1},
@@ -229,7 +233,8 @@ def test_a_clip_without_words_or_images() -> None:
 
 
 def test_a_model_saved_in_a_folder_is_loaded(tmp_path: Path) -> None:
-    transformers = pytest.importorskip("transformers")
+    need("transformers")
+    import transformers
     from tokenizers import Tokenizer, models
 
     tiny_clip().save_pretrained(tmp_path)

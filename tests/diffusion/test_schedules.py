@@ -8,7 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="torch is not installed: pip install 'outthink[diffusion]'")
+from tests.needs import need
+
+need("torch")
 
 import torch
 
@@ -179,7 +181,9 @@ def theirs(scheduler: Any, schedule: Schedule, x: torch.Tensor) -> torch.Tensor:
 )
 @pytest.mark.filterwarnings("ignore")
 def test_our_steps_are_those_of_diffusers(name: str, config: dict[str, Any]) -> None:
-    diffusers = pytest.importorskip("diffusers", reason="diffusers is not installed: pip install 'outthink[diffusion]'")
+    need("diffusers")
+    import diffusers
+
     scheduler = getattr(diffusers, name)(**config)
     schedule = read(scheduler, STEPS)
     process = DenoisingProcess(
@@ -198,7 +202,9 @@ def test_our_steps_are_those_of_diffusers(name: str, config: dict[str, Any]) -> 
 @pytest.mark.filterwarnings("ignore")
 def test_noise_is_added_as_diffusers_does(name: str, solver: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The means of the first step are the same, and its deviations."""
-    diffusers = pytest.importorskip("diffusers", reason="diffusers is not installed: pip install 'outthink[diffusion]'")
+    need("diffusers")
+    import diffusers
+
     scheduler = getattr(diffusers, name)(**({"clip_sample": False} if "DDPM" in name else {}))
     schedule = read(scheduler, STEPS)
     assert schedule.solver() == solver

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="torch is not installed: pip install 'outthink[diffusion]'")
+from tests.needs import need
+
+need("torch")
 
 from outthink.core import SettingsError
 from outthink.diffusion import Flow, Grid, Path, VarianceExploding, VariancePreserving

@@ -88,12 +88,11 @@ def encoder(words: Any, projecting: bool = False) -> Any:
     return _seeded(lambda: (CLIPTextModelWithProjection if projecting else CLIPTextModel)(config))
 
 
-def stable_diffusion(folder: Path, scheduler: Any) -> Any:
-    """A latent text-to-image pipeline."""
-    from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+def told_by_words(width: int, **more: Any) -> Any:
+    """A latent network that attends to words of this width, seeded."""
+    from diffusers import UNet2DConditionModel
 
-    words = tokenizer(folder)
-    unet = _seeded(
+    return _seeded(
         lambda: UNet2DConditionModel(
             sample_size=8,
             in_channels=4,
@@ -101,11 +100,22 @@ def stable_diffusion(folder: Path, scheduler: Any) -> Any:
             layers_per_block=1,
             block_out_channels=(8, 8),
             norm_num_groups=4,
-            cross_attention_dim=8,
+            cross_attention_dim=width,
             attention_head_dim=2,
-            down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-            up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+            **more,
         )
+    )
+
+
+def stable_diffusion(folder: Path, scheduler: Any) -> Any:
+    """A latent text-to-image pipeline."""
+    from diffusers import StableDiffusionPipeline
+
+    words = tokenizer(folder)
+    unet = told_by_words(
+        8,
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
     )
     return StableDiffusionPipeline(
         vae=coder(4),
@@ -121,26 +131,17 @@ def stable_diffusion(folder: Path, scheduler: Any) -> Any:
 
 def stable_diffusion_xl(folder: Path, scheduler: Any) -> Any:
     """The same with two encoders and the sizes that XL is told."""
-    from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
+    from diffusers import StableDiffusionXLPipeline
 
     words = tokenizer(folder)
-    unet = _seeded(
-        lambda: UNet2DConditionModel(
-            sample_size=8,
-            in_channels=4,
-            out_channels=4,
-            layers_per_block=1,
-            block_out_channels=(8, 8),
-            norm_num_groups=4,
-            cross_attention_dim=16,
-            attention_head_dim=2,
-            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-            addition_embed_type="text_time",
-            addition_time_embed_dim=4,
-            projection_class_embeddings_input_dim=8 + 6 * 4,
-            transformer_layers_per_block=1,
-        )
+    unet = told_by_words(
+        16,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        addition_embed_type="text_time",
+        addition_time_embed_dim=4,
+        projection_class_embeddings_input_dim=8 + 6 * 4,
+        transformer_layers_per_block=1,
     )
     return StableDiffusionXLPipeline(
         vae=coder(4),

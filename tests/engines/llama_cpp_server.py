@@ -7,10 +7,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pytest
-
-from outthink.core import ModelMissing
 from outthink.engines.local.models import path
+from tests.needs import need
 
 SERVE = """
 import sys, xllamacpp
@@ -28,12 +26,8 @@ sys.stdin.read()
 @contextmanager
 def llama_cpp_server(context: int = 512) -> Iterator[str]:
     """The address of its interface; two requests at once, each with a window of `context` tokens. Skips where it is not installed."""
-    pytest.importorskip("xllamacpp")
-    try:
-        model = path()
-    except ModelMissing as missing:
-        pytest.skip(str(missing))
-    command = [sys.executable, "-c", SERVE, str(model), str(context)]
+    need("local-model")
+    command = [sys.executable, "-c", SERVE, str(path()), str(context)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:

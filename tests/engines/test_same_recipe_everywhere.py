@@ -11,13 +11,12 @@ import pytest
 
 from outthink.core import Session, Stop, Task
 from outthink.core.events import Adapted, AnyEvent
-from outthink.engines.local import models
 from outthink.recipes import build
 from outthink.recipes.recipe import from_tables
 from tests.engines.llama_cpp_server import llama_cpp_server
-from tests.engines.torch.conftest import HAS_TORCH
 from tests.engines.torch.conftest import folder as folder
 from tests.engines.torch.conftest import torch_installed as torch_installed
+from tests.needs import need
 
 COMMON = """
 [process]
@@ -71,14 +70,10 @@ def engine(request: pytest.FixtureRequest) -> dict[str, Any]:
     if kind == "scripted":
         return {"type": "scripted", "otherwise": SAYS}
     if kind == "transformers":
-        if not HAS_TORCH:
-            pytest.skip("torch and transformers are not installed: pip install 'outthink[local-torch]'")
+        need("transformers")
         model = str(request.getfixturevalue("folder"))
         return {"type": "transformers", "model": model, "device": "cpu", "memory": 20.0, "deterministic": True}
-    if models.installed()[0].path is None:
-        pytest.skip("the embedded model is not installed (outthink models install)")
     if kind == "embedded":
-        pytest.importorskip("xllamacpp")
         return {"type": "local", "memory": 24.0, "context": 400, "max_sequences": 4, "deterministic": True}
     address, cache = request.getfixturevalue("server"), str(request.getfixturevalue("probes"))
     prices = {"input": 1e6, "output": 1e6}

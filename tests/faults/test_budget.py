@@ -5,7 +5,6 @@ In this process on a scripted engine that counts truly, so that a thousand are c
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -57,6 +56,7 @@ from outthink.verify import Judge
 from tests.faults.searching import METHODS as OVER_A_SOCKET
 from tests.faults.searching import liked, search
 from tests.faults.unreliable import KINDS, OVER, Lot, UnreliableEngine, priced
+from tests.laws.law import FULL
 
 COMBINATIONS = 1000
 COLUMNS = ("tokens", "calls", "verifier_calls", "money")
@@ -232,7 +232,7 @@ def test_a_judge_whose_share_is_not_promised_would_be_noticed() -> None:
     check("verifier_calls", 2, lot, run(BestOfN(n=4), by_function, lot, 0, Budget(verifier_calls=2)))
 
 
-SOCKET_COMBINATIONS = 1000 if os.environ.get("OUTTHINK_LAWS") == "full" else 48
+SOCKET_COMBINATIONS = 1000 if FULL else 48
 
 
 @pytest.mark.laws

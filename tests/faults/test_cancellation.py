@@ -26,6 +26,7 @@ from outthink.testing.openai_server import Fault, OpenAIServer, Personality, abl
 from outthink.text import Text, TextProcess
 from tests.faults.latency_backend import WIRE, judged, latency_server, open_engine, solved
 from tests.faults.searching import METHODS, search, talkative
+from tests.needs import need
 
 CHUNK = 0.05
 SLOW = Personality(first_seconds=0.2, token_seconds=CHUNK)
@@ -250,7 +251,7 @@ def test_best_of_n_keeps_those_that_had_finished(tmp_path: Path) -> None:
 
 async def test_the_embedded_engine_stops_too() -> None:
     """A cancelled task with eight sequences under way: the engine is idle after the step it was in, and draws nothing more."""
-    pytest.importorskip("xllamacpp")
+    need("llama-cpp")
     engine = Local(model="laboratory", max_sequences=8, threads=1).open()
     try:
         search = Search(lambda task: TextProcess(engine, task, Text(max_tokens=400, format="plain")), Vote(n=24))

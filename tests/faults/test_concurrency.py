@@ -18,11 +18,11 @@ import outthink
 from benchmarks.fairness import FairnessWatch, jain
 from outthink.core.events import AnyEvent
 from outthink.engines.local import Local, LocalEngine
-from outthink.engines.local.library import wheel_library
 from outthink.engines.local.work import Job, Order
 from outthink.store import Store
 from tests.engines.local.test_scheduler import scheduler_of
 from tests.engines.local.toy import ToyBackend
+from tests.needs import need
 
 RUNS = 36
 QUESTION = "3 5 7 -> 22"
@@ -30,10 +30,7 @@ QUESTION = "3 5 7 -> 22"
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[LocalEngine]:
-    try:
-        wheel_library()
-    except outthink.OutthinkError as error:
-        pytest.skip(f"the embedded engine is not installed: {error}")
+    need("llama-cpp")
     opened = Local(model="laboratory", max_sequences=8, threads=1).open()
     yield opened
     opened.close_now()

@@ -24,6 +24,7 @@ from outthink.core.settings import Settings
 from outthink.recipes import load, presets
 from outthink.recipes.registry import registry
 from tests.faults.junk import QUICK, junk, numbers, plain_text
+from tests.needs import need
 
 HEAVY = ("outthink.diffusion", "outthink.train", "outthink.verify.neural", "outthink.engines.torch")
 
@@ -121,7 +122,7 @@ def test_a_setting_is_refused_by_name_or_honoured(cls: type[Settings]) -> None:
 
 
 def test_so_are_those_of_the_packages_that_need_torch() -> None:
-    pytest.importorskip("torch")
+    need("torch")
     more = [cls for cls in every_settings_type(heavy=True) if cls not in TYPES]
     for cls in more:
         refused_or_honoured(cls)

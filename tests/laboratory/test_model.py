@@ -10,24 +10,21 @@ import pytest
 import outthink
 from outthink.core.cost import ZERO, Cost
 from outthink.core.cut import Cut
-from outthink.core.errors import Failure, Incompatible, OutthinkError
+from outthink.core.errors import Failure, Incompatible
 from outthink.core.key import Key
 from outthink.core.task import Message
 from outthink.engines import ChatPrompt, Request, TextPrompt
 from outthink.engines.engine import Engine, EngineCapabilities, Generation, StopReason
 from outthink.engines.local import Local, LocalEngine, models
-from outthink.engines.local.library import wheel_library
 from outthink.laboratory import Chains, Countdown, Family, model_value, problems, solved
 from outthink.laboratory.measuring import measure
 from outthink.laboratory.vocabulary import BEGIN, CONTROLS, END, SIZE, ids, names
+from tests.needs import need
 
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[LocalEngine]:
-    try:
-        wheel_library()
-    except OutthinkError as error:
-        pytest.skip(str(error))
+    need("llama-cpp")
     opened = Local(model="laboratory", max_sequences=63, retained=32, memory=60.0).open()
     yield opened
     opened.close_now()

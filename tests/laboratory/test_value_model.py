@@ -5,10 +5,8 @@ from __future__ import annotations
 import pytest
 
 import outthink
-from outthink.core.errors import OutthinkError
 from outthink.core.key import Key
 from outthink.engines.local import models
-from outthink.engines.local.library import wheel_library
 from outthink.train.laboratory.value_card import LAST, measured
 from outthink.verify import EmbeddedRewardModel
 
@@ -20,15 +18,7 @@ def test_the_file_is_the_one_that_its_card_is_about() -> None:
     assert "outthink train laboratory-value --seed 11" in path.with_suffix(".md").read_text(encoding="utf-8")
 
 
-@pytest.fixture
-def library() -> None:
-    try:
-        wheel_library()
-    except OutthinkError as error:
-        pytest.skip(str(error))
-
-
-@pytest.mark.usefixtures("library")
+@pytest.mark.needs("llama-cpp")
 async def test_within_held_out_problems_it_ranks_right_lines_above_wrong_ones() -> None:
     """A head on the language model's last layer is at 0.50 here."""
     chains, three, four = await measured(models.path(models.LABORATORY_VALUE), Key(3), problems_each=12, samples=10)
@@ -40,7 +30,7 @@ async def test_within_held_out_problems_it_ranks_right_lines_above_wrong_ones() 
         assert kind.error < 0.25
 
 
-@pytest.mark.usefixtures("library")
+@pytest.mark.needs("llama-cpp")
 async def test_a_recipe_searches_with_it() -> None:
     judge = EmbeddedRewardModel(model="laboratory-value", format="laboratory-value", split="\n", memory=60.0)
     result = await outthink.asolve("3 5 7 -> 22", method="laboratory", verifier=judge, seed=1)

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="torch is not installed: pip install 'outthink[diffusion]'")
+from tests.needs import need
+
+need("torch")
 
 import torch
 

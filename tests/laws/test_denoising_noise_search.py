@@ -7,7 +7,9 @@ import math
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="torch is not installed: pip install 'outthink[diffusion]'")
+from tests.needs import need
+
+need("torch")
 
 import torch
 

@@ -96,6 +96,18 @@ def test_nobody_differing_is_no_proof_that_nobody_can() -> None:
     assert not matched.shown
 
 
+def test_rounding_is_no_difference() -> None:
+    """The same thirds added in another order differ in their last bits, always to one side; that is nothing shown."""
+    rng = np.random.default_rng(3)
+    thirds = rng.integers(0, 4, 300) / 3
+    curve = Curve(np.full((300, 2), [100.0, 400.0]), np.stack([thirds, thirds], 1))
+    for cost in (70.0, 150.0, 233.0):
+        found = difference_at_cost(curve, np.full(300, cost), thirds.copy(), np.random.default_rng(0), resamples=200)
+        assert found.difference == 0.0
+        assert not found.shown
+        assert found.interval.low < 0.0 < found.interval.high
+
+
 def test_rates_of_single_outcomes_are_wilsons_and_means_over_seeds_are_resampled() -> None:
     rng = np.random.default_rng(2)
     right = (rng.random(50) < 0.9).astype(float)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import math
-import os
 
 import numpy as np
 import pytest
@@ -22,11 +21,12 @@ from outthink.numerics import (
     multinomial,
     normalise,
 )
+from tests.laws.law import FULL
 
 pytestmark = pytest.mark.laws
 
-RUNS = 100_000 if os.environ.get("OUTTHINK_LAWS") == "full" else 14_000
-SWEEPS = 4_000 if os.environ.get("OUTTHINK_LAWS") == "full" else 2_000
+RUNS = 100_000 if FULL else 14_000
+SWEEPS = 4_000 if FULL else 2_000
 WEIGHTS = np.array([0.6, 2.3, 0.7, 1.4, 0.6, 0.7, 0.7]) / 7
 N = 7
 STANDARD_ERRORS = 4.5

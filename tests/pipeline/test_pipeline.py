@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from outthink.core import AllFailed, BelowQuorum, Budget, EngineError, Search, Stop, Task, Tolerance
-from outthink.core.events import AnyEvent, MemberFailed, StageEnded, Warned
+from outthink.core import AllFailed, BelowQuorum, Budget, Cut, EngineError, Search, Session, Stop, Task, Tolerance
+from outthink.core.events import AnyEvent, Charged, MemberFailed, StageEnded, Warned
 from outthink.core.process import Process
 from outthink.core.solver import Snapshot
 from outthink.core.task import Message
@@ -38,6 +38,7 @@ from outthink.pipeline import (
 from outthink.pipeline.rehearsing import StandIn, kind_of
 from outthink.recipes.build import WholeTexts
 from outthink.search import BestOfN
+from outthink.testing import run_virtual
 from outthink.testing.verifiers import FunctionOfContent
 from outthink.text.process import TextProcess
 from outthink.text.settings import Text
@@ -336,6 +337,57 @@ def test_a_cut_inside_a_layer_keeps_what_has_finished(seconds: float, finished: 
     assert len(found.candidates) == finished
     assert found.answer in ("42", "43")
     assert f"{4 - finished} of 4 candidates of layer 1 were lost" in found.degraded
+
+
+@pytest.mark.parametrize("limit", [5, 6, 8])
+def test_what_was_examined_is_kept_where_there_is_no_room_for_a_verdict(limit: int) -> None:
+    model, taken = StandIn(), []
+    search = searching(Pipeline(layers=(Generate(samples=4), Verify())), saying(model))
+    events: list[AnyEvent] = []
+    found = solved(search, budget=Budget(calls=limit), events=events, on_step=lambda s: taken.append(s.dump()))
+    assert (found.stop, found.limit, found.cost.calls) == (Stop.BUDGET, "calls", limit)
+    assert len(found.candidates) == 4
+    assert f"{limit - 4} of 4 candidates were examined" in next(
+        e.note for e in events[::-1] if isinstance(e, StageEnded)
+    )
+    again = solved(search, budget=Budget(calls=12), resume=taken[-1])
+    assert (again.stop, again.scores, again.cost.calls) == (Stop.DONE, (1.0,) * 4, 12)
+    assert model.asked == {"generate": 4, "justify": 4, "verdict": 4}, "nobody is examined twice"
+
+
+def test_examinations_that_fail_for_nothing_do_not_go_round_for_ever() -> None:
+    pipeline = Pipeline(layers=(Generate(samples=2), Verify()))
+    engine = saying(StandIn(), fails=failing("justify", first=1))
+    found = solved(searching(pipeline, engine, max_steps=20), budget=Budget(calls=3))
+    assert (found.stop, found.limit) == (Stop.BUDGET, "calls")
+    assert found.steps < 5
+
+
+@pytest.mark.parametrize("layer", [Rank(keep=0), Critique(), WriteTests(), Verify()], ids=lambda layer: layer.name())
+def test_a_cut_before_anyone_was_heard_leaves_the_layer_undone(layer: Any) -> None:
+    """Replies that time kept away are no replies that cannot be read."""
+    pipeline = Pipeline(layers=(Generate(samples=2), layer, Fuse()), rules="open")
+    found = solved(searching(pipeline, saying(StandIn(), call_seconds=0.1)), budget=Budget(seconds=0.15))
+    assert (found.stop, found.limit, found.steps, found.degraded) == (Stop.BUDGET, "seconds", 1, ())
+
+
+def test_an_interrupt_instead_of_a_second_try_is_told() -> None:
+    cut, model = Cut(), StandIn()
+
+    def interrupt(event: AnyEvent) -> None:
+        """When the reply has arrived."""
+        if isinstance(event, Charged) and event.role == "verify":
+            cut.fire("interrupt")
+
+    engine = saying(lambda prompt: "I cannot say." if kind_of(prompt) == "rank" else model(prompt))
+    search = searching(Pipeline(layers=(Generate(samples=2), Rank(retries=3))), engine)
+
+    async def work() -> Any:
+        return await search.solve(QUESTION, Session.open(seed=0, cut=cut, sinks=[interrupt]))
+
+    found = run_virtual(work())
+    assert (found.stop, found.limit) == (Stop.INTERRUPTED, "interrupt")
+    assert any("orders could not be read" in said for said in found.degraded)
 
 
 # -- choosing without asking, and searches inside ---------------------------------------------------------------------

@@ -274,6 +274,34 @@ def test_a_last_request_may_carry_the_plan_out() -> None:
     assert found.by_role["refine"].calls == 1
 
 
+def test_a_plan_that_passes_stays_where_there_is_no_room_to_carry_it_out() -> None:
+    engine, taken = saying(Planner(p=1.0)), []
+
+    def keep(snapshot: Snapshot) -> None:
+        taken.append(snapshot.dump())
+
+    search = searching(Pipeline(layers=(Plangen(execute=True),)), engine)
+    found = solved(search, budget=Budget(calls=3), on_step=keep)
+    assert (found.stop, found.scores, found.cost.calls) == (Stop.BUDGET, (100.0,), 3)
+    again = solved(search, budget=Budget(calls=4), resume=taken[-1])
+    assert (again.stop, again.cost.calls) == (Stop.DONE, 4)
+    assert again.by_role["refine"].calls == 1
+    assert len(engine.requests) == 4
+
+
+def test_conditions_that_were_found_are_not_looked_for_again() -> None:
+    engine, taken = saying(Planner(p=1.0)), []
+
+    def keep(snapshot: Snapshot) -> None:
+        taken.append(snapshot.dump())
+
+    search = searching(Pipeline(layers=(Plangen(),)), engine)
+    assert solved(search, budget=Budget(calls=2), on_step=keep).scores == (None,)
+    again = solved(search, budget=Budget(calls=3), resume=taken[-1])
+    assert (again.stop, again.scores, again.cost.calls) == (Stop.DONE, (100.0,), 3)
+    assert len(engine.requests) == 3
+
+
 def test_it_goes_on_from_the_candidates_before_it() -> None:
     pipeline = Pipeline(layers=(Generate(samples=2), Plangen(rounds=0)), rules="open")
     found = solved(searching(pipeline, saying(Planner(p=1.0))))

@@ -11,6 +11,8 @@ import pydantic
 import pytest
 
 from outthink.engines.openai import Openai, connect
+from outthink.engines.scripted import END
+from outthink.engines.scripted_tokens import reply_of
 from outthink.serve import Configuration
 from outthink.testing.openai_server import OpenAIServer
 from tests.serve.gateways import FULL, running, saying, scripted, spelling
@@ -171,6 +173,30 @@ async def test_structured_output_is_voted_on_field_by_field() -> None:
             extra_body={"outthink": {"n": 32}},
         )
     assert read.choices[0].message.parsed == Thing(colour="red", size=3)
+    assert json.loads(read.outthink["answer"]) == {"colour": "red", "size": 3}
+
+
+async def test_a_document_that_no_candidate_wrote_is_told_as_such() -> None:
+    sizes = [("red", 4), ("red", 5), ("blue", 3), ("green", 3)]
+    said = saying(*(json.dumps({"colour": colour, "size": size}) for colour, size in sizes))
+    async with running({"m": scripted(said)}, VOTE) as on:
+        fields = {"response_format": {"type": "json_object"}, "seed": 2}
+        reply = await on.chat("careful", **fields, extra_body={"outthink": {"n": 48}})
+    assert json.loads(reply.choices[0].message.content) == {"colour": "red", "size": 3}
+    assert reply.outthink["chosen"] is None
+    assert reply.outthink["answer"] == reply.choices[0].message.content
+
+
+async def test_the_account_tells_of_the_answer_that_is_sent() -> None:
+    # The verifier likes the long prose best, which is no document.
+    recipe = {"algorithm": {"type": "best-of-n", "n": 8}, "verifier": {"type": "confidence"}}
+    configuration = Configuration(models={"m": {}}, recipes={"best": recipe})
+    said = scripted(lambda text: {"prose": 0.7, '{"a": 1}': 0.3} if not reply_of(text) else {END: 1.0})
+    async with running({"m": said}, configuration) as on:
+        reply = await on.chat("best", seed=1, response_format={"type": "json_object"})
+    found = reply.outthink
+    assert reply.choices[0].message.content == '{"a": 1}' == found["answer"]
+    assert found["scores"][found["chosen"]] < max(found["scores"])
 
 
 async def test_tools_are_called_and_answered() -> None:

@@ -8,6 +8,7 @@ import logging
 import pytest
 
 from outthink.serve import Configuration, Gateway, Limits
+from tests.needs import need
 from tests.serve.gateways import Gated, inside, saying, scripted, until_refused
 
 SECRET = "a sentence that stands in no log"
@@ -48,7 +49,7 @@ async def test_metrics_count_what_was_spent_by_role() -> None:
 
 
 async def test_spans_follow_the_conventions() -> None:
-    pytest.importorskip("opentelemetry.sdk", reason="opentelemetry-sdk is not installed")
+    need("telemetry")
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter

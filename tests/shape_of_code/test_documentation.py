@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.needs import NEEDS, need
 from tests.shape_of_code.documentation import page_name, pages
 from tests.shape_of_code.examples import Page
 from tests.shape_of_code.source import ROOT
@@ -18,9 +19,7 @@ from tests.shape_of_code.source import ROOT
 @pytest.mark.parametrize("path", [pytest.param(path, id=page_name(path)) for path in pages()])
 def test_examples_run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    left_out = Page(path, tmp_path).run()
-    if left_out:
-        pytest.skip("; ".join(left_out))
+    need(*Page(path, tmp_path).run())
 
 
 @pytest.mark.parametrize(
@@ -44,14 +43,14 @@ def test_a_broken_example_fails(block: str, tmp_path: Path) -> None:
 
 
 def test_marks_above_a_block_are_honoured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.shape_of_code.examples.local_model_installed", lambda: False)
+    monkeypatch.setitem(NEEDS, "local-model", lambda: "it is gone")
     page = tmp_path / "page.md"
     page.write_text(
         "<!-- needs: local-model -->\n```python\nraise ValueError\n```\n\n"
         "<!-- file: a.toml -->\n```toml\nn = 1\n```\n\n```bash\ngrep -q 'n = 1' a.toml\n```\n"
     )
     example = Page(page, tmp_path)
-    assert len(example.run()) == 1
+    assert example.run() == ["local-model"]
     assert example.ran == 2
 
 

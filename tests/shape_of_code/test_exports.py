@@ -8,9 +8,14 @@ import inspect
 
 import pytest
 
+from tests.needs import need
 from tests.shape_of_code.source import PACKAGE, Module, from_base, packages
 
-NOT_INSTALLED_HERE = {"torch", "transformers", "diffusers", "botorch", "starlette", "uvicorn", "ray"}
+OPTIONAL = {name: name for name in ("botorch", "diffusers", "ray", "torch", "transformers")} | {
+    "starlette": "serve",
+    "uvicorn": "serve",
+}
+"""Packages that a module may ask for where it is imported, and the need that each belongs to."""
 PACKAGES = [pytest.param(module, id=module.name) for module in packages()]
 
 
@@ -45,8 +50,8 @@ def load(module: Module) -> object:
     try:
         return importlib.import_module(module.name)
     except ModuleNotFoundError as error:
-        if error.name in NOT_INSTALLED_HERE:
-            pytest.skip(f"{module.name} needs {error.name}, which the test environment does not have")
+        if error.name in OPTIONAL:
+            need(OPTIONAL[error.name])
         raise
 
 

@@ -14,37 +14,25 @@ from pathlib import Path
 import pytest
 
 from outthink.store import Store
+from tests.needs import need, postgres_programs
 
 NUMBERS = itertools.count()
-
-
-def postgres_folder() -> Path | None:
-    """Where Debian's package, or another one, keeps PostgreSQL's programs."""
-    for place in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
-        if (place / "initdb").exists():
-            return place
-    found = shutil.which("initdb")
-    return Path(found).parent if found else None
 
 
 def as_postgres() -> tuple[list[str], int | None]:
     """A prefix that runs a command as a user that PostgreSQL accepts (it refuses root), and that user's number."""
     if os.geteuid() != 0:
         return [], None
-    try:
-        user = pwd.getpwnam("postgres")
-    except KeyError:
-        pytest.skip("PostgreSQL does not run as root, and there is no user 'postgres' to run it as")
+    user = pwd.getpwnam("postgres")
     return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"], user.pw_uid
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The URL of an empty PostgreSQL cluster of our own, reached by a socket in its own folder."""
-    programs = postgres_folder()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed (on Debian: apt-get install postgresql)")
-    pytest.importorskip("psycopg", reason="psycopg is not installed (pip install 'outthink[postgres]')")
+    need("postgres")
+    programs = postgres_programs()
+    assert programs is not None
     prefix, user = as_postgres()
     # Not pytest's own folder: the user of the server cannot enter it, and a socket's path has at most 107 characters.
     folder = Path(tempfile.mkdtemp(prefix="outthink-pg-"))

@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 
 from outthink.cli.main import outthink
 from outthink.store import Store
+from tests.needs import need
 
 SCRIPTED = [
     "--model",
@@ -150,9 +151,9 @@ def test_export(cli: Outthink, tmp_path: Path) -> None:
 
 
 def test_export_to_parquet(cli: Outthink, tmp_path: Path) -> None:
-    parquet = pytest.importorskip(
-        "pyarrow.parquet", reason="pyarrow is not installed (pip install 'outthink[parquet]')"
-    )
+    need("parquet")
+    from pyarrow import parquet
+
     name = solved(cli)
     out = tmp_path / "runs.parquet"
     assert cli("runs", "export", "--all", "--format", "parquet", "--out", str(out)).exit_code == 0

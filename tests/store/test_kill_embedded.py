@@ -10,19 +10,16 @@ import os
 import random
 import sys
 import time
-from importlib.util import find_spec
 from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import Any
 
 import pytest
 
-from outthink.core.errors import ModelMissing
-from outthink.engines.local import models
 from outthink.store import Store
 from tests.cli.running import PROGRAM
+from tests.laws.law import FULL
 
-FULL = os.environ.get("OUTTHINK_LAWS") == "full"
 KILLS = 10 if FULL else 2
 TOKENS = 48 if FULL else 32
 ASK = ["run", "What is 17 + 25?", "--method", "particle-filter", "--n", "3", "--verifier", "confidence", "--seed", "5"]
@@ -31,20 +28,7 @@ ASK += ["--set", f"process.max_tokens={TOKENS}", "--json"]
 SAME = ("answer", "candidates", "scores", "weights", "steps", "log_evidence", "stop")
 
 
-def installed() -> bool:
-    """Whether the embedded model can run here."""
-    try:
-        models.path()
-    except ModelMissing:
-        return False
-    return find_spec("xllamacpp") is not None
-
-
-pytestmark = [
-    pytest.mark.laws,
-    pytest.mark.local_model,
-    pytest.mark.skipif(not installed(), reason="the embedded model is not installed (outthink models install)"),
-]
+pytestmark = [pytest.mark.laws, pytest.mark.local_model]
 
 
 def outthink(store: Path, *words: str) -> Popen[str]:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from outthink.core import Allowance, Budget, ContextOverflow, Cost, Cut, EngineError, Incompatible, Ledger
+from outthink.core.errors import EngineClosed
 from outthink.engines.engine import Generation, Request
 from outthink.engines.paid_failure import PaidFailure
 from outthink.engines.scripted import ScriptedEngine
@@ -240,3 +241,25 @@ async def test_a_failure_that_was_billed_is_on_the_bill() -> None:
     assert set(got.failures) == {1}
     assert got.cost == engine.counters()
     assert got.uncertain == Cost(output_tokens=7)
+
+
+class BreaksAfterOne(ScriptedEngine):
+    """Serves one call, and is closed after it."""
+
+    async def generate(self, requests: Sequence[Request], *, cut: Cut | None = None) -> list[Any]:
+        replies = await super().generate(requests, cut=cut)
+        await self.close()
+        return replies
+
+
+async def test_an_engine_that_breaks_between_two_steps_of_a_call_leaves_the_bill() -> None:
+    engine = engine_of(short, (), BreaksAfterOne)
+    process = process_of(engine, stepper=Tokens(n=1))
+    given = await begun(process, 3, 0)
+    got = await advance(process, given, steps=2)
+    assert {failure.kind for failure in got.failures.values()} == {"EngineClosed"}
+    assert got.states == given
+    assert got.cost == engine.counters()
+    assert got.cost.output_tokens == 3
+    with pytest.raises(EngineClosed):
+        await advance(process, given, steps=2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from outthink.core import Allowance, Budget, Key, Ledger, ModelMissing, Task
+from outthink.core import Allowance, Budget, Key, Ledger, Task
 from outthink.engines.engine import Choice, Sampling
 from outthink.engines.local import Local
 from outthink.text import Delimiter, Example, TextProcess
@@ -29,10 +29,7 @@ PLAIN = {
 
 
 async def test_sums_step_by_step_and_a_constrained_whole_answer() -> None:
-    try:
-        engine = Local(memory=120.0).open()
-    except ModelMissing as missing:
-        pytest.skip(f"the embedded model is not installed: {missing}")
+    engine = Local(memory=120.0).open()
     try:
         process = TextProcess(engine, Task(prompt="12 + 9 + 5"), extract=Numeric().extract, **PLAIN)  # type: ignore[arg-type]
         before, ledger = engine.counters(), Ledger(Budget(tokens=1200))

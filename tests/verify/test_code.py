@@ -17,13 +17,13 @@ from outthink.verify.code_text import code_in, defined, find_tests, whole_progra
 from outthink.verify.human_eval import human_eval
 from outthink.verify.inside.plain_data import packed, unpacked
 from outthink.verify.sandbox import Limits, refusal
+from tests.needs import DATA
 
-HUMAN_EVAL = Path(__file__).parents[3] / "shared" / "data" / "HumanEval.jsonl.gz"
 TESTS = ("assert add(2, 3) == 5", "assert add(-1, 1) == 0", "assert add('a', 'b') == 'ab'")
 RIGHT = "def add(a, b):\n    return a + b\n"
 TASK = Task(prompt="Write add.")
 
-boxed = pytest.mark.skipif(bool(refusal()), reason=f"code cannot be isolated here: {refusal()}")
+boxed = pytest.mark.needs("sandbox")
 
 
 def verifier(*tests: str, **settings: Any) -> CodeVerifier:
@@ -207,11 +207,10 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
             human_eval(tmp_path / name)
 
 
-@boxed
-@pytest.mark.skipif(not HUMAN_EVAL.exists(), reason="HumanEval.jsonl.gz is not at hand")
+@pytest.mark.needs("sandbox", "data-files")
 async def test_human_eval_solutions_pass_and_wrong_ones_fail() -> None:
     """Twenty of the 164, the helpers in a prompt (`poly`, `encode_cyclic`) among them."""
-    tasks = human_eval(HUMAN_EVAL)
+    tasks = human_eval(DATA / "HumanEval.jsonl.gz")
     assert len(tasks) == 164
     made = Code(limits=Limits(wall_seconds=60)).build(Parts())
     for task in [tasks[i] for i in (*range(0, 160, 9), 32, 38)]:

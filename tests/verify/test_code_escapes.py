@@ -17,9 +17,9 @@ import pytest
 
 from outthink.core import Candidate, Parts, Scores, Task
 from outthink.verify import Code, CodeVerifier
-from outthink.verify.sandbox import Limits, refusal
+from outthink.verify.sandbox import Limits
 
-pytestmark = pytest.mark.skipif(bool(refusal()), reason=f"code cannot be isolated here: {refusal()}")
+pytestmark = pytest.mark.needs("sandbox")
 TASK = Task(prompt="Write add.")
 LIMITS = Limits(seconds=2, wall_seconds=30, memory=256, scratch=4, file=2)
 

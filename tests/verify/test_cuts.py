@@ -19,6 +19,7 @@ from outthink.engines.scripted_tokens import END
 from outthink.search import BestOfN
 from outthink.testing import TokenChain
 from outthink.verify import Aggregated, Combined, Ensembled, Judge, MathVerify, Pairwise, as_verifier
+from tests.needs import need
 
 TASK = Task(prompt="Why?", reference="4")
 
@@ -120,7 +121,7 @@ class HangsOn:
 
 
 async def test_mathematics_keeps_what_was_compared() -> None:
-    pytest.importorskip("math_verify")
+    need("math-verify")
     verifier: Any = MathVerify().build(Parts())
     some = await cut_after(replace(verifier, pool=HangsOn()), 0.1)
     assert some.unjudged == {5, 6, 7}

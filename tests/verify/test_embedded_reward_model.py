@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from outthink.core import Candidate, Cost, Failure, Incompatible, OutthinkError, Parts, ScoreKind, SettingsError, Task
+from outthink.core import Candidate, Cost, Failure, Incompatible, Parts, ScoreKind, SettingsError, Task
 from outthink.engines.engine import TokenPrompt
-from outthink.engines.local.library import wheel_library
 from outthink.testing.contracts import VerifierContract
 from outthink.verify import EmbeddedRewardModel, RewardFormat
 from outthink.verify.embedded_reward_model import EmbeddedRewards
+from tests.needs import need
 
 TASK = Task(prompt="3 5 7 -> 22")
 TEXTS = ("5*3=15", "3+5=8", "5*3=15\n15+7=22")
@@ -25,10 +25,7 @@ SETTINGS = EmbeddedRewardModel(
 
 @pytest.fixture(scope="module")
 def rewards() -> Iterator[EmbeddedRewards]:
-    try:
-        wheel_library()
-    except OutthinkError as error:
-        pytest.skip(str(error))
+    need("llama-cpp")
     opened = SETTINGS.build(Parts())
     yield opened
     asyncio.run(opened.close())

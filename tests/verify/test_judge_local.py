@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from outthink.core import Cost, ModelMissing, Parts, Task
+from outthink.core import Cost, Parts, Task
 from outthink.engines.local.settings import Local
 from outthink.verify import Judge, Pairwise
 from tests.verify.judges import check_promise, texts
@@ -15,10 +15,7 @@ TASK = Task(prompt="What is 2 + 3?", reference="5")
 
 @pytest.mark.local_model
 async def test_every_reply_is_a_verdict() -> None:
-    try:
-        engine = Local(memory=64.0, threads=2).open()
-    except ModelMissing as missing:
-        pytest.skip(f"the embedded model is not installed: {missing}")
+    engine = Local(memory=64.0, threads=2).open()
     try:
         for judge in (
             Judge(rubric="short", n_evaluate=2, max_tokens=8),

@@ -7,7 +7,7 @@ import asyncio
 import numpy as np
 import pytest
 
-from outthink.core import Allowance, Budget, Cost, Key, ModelMissing, Parts, Search, Session, Task
+from outthink.core import Allowance, Budget, Cost, Key, Parts, Search, Session, Task
 from outthink.engines.engine import Request, TextPrompt
 from outthink.engines.local.engine import LocalEngine
 from outthink.engines.local.settings import Local
@@ -20,10 +20,7 @@ TASK = Task(prompt="What is 17 + 25? Answer with the number.")
 
 @pytest.mark.local_model
 async def test_only_the_question_is_computed_in_the_same_batch() -> None:
-    try:
-        engine = LocalEngine(Local(memory=64.0))
-    except ModelMissing as missing:
-        pytest.skip(f"the embedded model is not installed: {missing}")
+    engine = LocalEngine(Local(memory=64.0))
     try:
         for style in ("chat", "plain"):
             await check_counts(engine, style)

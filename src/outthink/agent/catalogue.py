@@ -97,11 +97,12 @@ def instruction(goal: Goal) -> str:
     return f"Buy a {goal.kind} that is {', '.join(goal.attributes)}, with {options}, for at most {goal.most} euros."
 
 
-def read(task: Task) -> tuple[tuple[Product, ...], Goal]:
-    """Catalogue and goal of a task. Raises `msgspec.ValidationError` for what is none."""
+def read(task: Task) -> tuple[tuple[Product, ...], Goal | None]:
+    """Catalogue and goal of a task, None for a goal that it does not name. Raises `msgspec.ValidationError` for what is none."""
+    goal = task.data.get("goal")
     return (
         msgspec.json.decode(str(task.data["products"]), type=tuple[Product, ...]),
-        msgspec.json.decode(str(task.data["goal"]), type=Goal),
+        None if goal is None else msgspec.json.decode(str(goal), type=Goal),
     )
 
 

@@ -37,7 +37,13 @@ class Reward:
 
 
 class Environment(ABC):
-    """One task's world. Deterministic: the same actions, the same sight and reward."""
+    """One task's world. Deterministic: the same actions, the same sight and reward.
+
+    Attributes:
+        rewarded: whether the task holds what a reward needs, such as a right answer. Without it one can act all the same.
+    """
+
+    rewarded: bool = True
 
     @property
     @abstractmethod

@@ -11,77 +11,34 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import count
 
 import numpy as np
 
-from outthink.agent.environment import Environment
+from outthink.agent.environment import Environment, Observation
 from outthink.agent.episode import Earlier, Episode, Episodes, Turn
+from outthink.agent.settings import Agent
 from outthink.core.checkpoint import decode, encode
-from outthink.core.cost import ZERO, Cost
-from outthink.core.errors import CheckpointError, Failure
+from outthink.core.errors import CheckpointError, Failure, OutthinkError
+from outthink.core.half_pairs import mended
 from outthink.core.ledger import Allowance
 from outthink.core.process import Adaptation, Advance, Process, Revisable, Rewindable
-from outthink.core.settings import Positive, Settings
+from outthink.core.slots import Slots
 from outthink.core.task import Candidate, Feature, Message
-from outthink.engines.claims import grant
 from outthink.engines.engine import (
     ChatPrompt,
     Engine,
-    Generation,
     Prompt,
     Request,
-    Sampling,
     StopReason,
     Tokenizing,
     TokenPrompt,
 )
-from outthink.engines.paid_failure import PaidFailure, Ungiven
+from outthink.engines.replying import claimed, replies
 from outthink.numerics.types import IntArray, SeedArray
 
 _RUNS = count()
-
-
-class Agent(Settings):
-    """How an agent plays.
-
-    Attributes:
-        turns: the most turns of an episode.
-        max_tokens: the most tokens of one action.
-        sampling: how its replies are drawn.
-    """
-
-    turns: Positive = 6
-    max_tokens: Positive = 160
-    sampling: Sampling = Sampling(temperature=0.8)
-
-
-@dataclass
-class _Play:
-    """What has become of the slots of one call so far."""
-
-    states: list[Episode]
-    short: set[int] = field(default_factory=set)
-    untouched: set[int] = field(default_factory=set)
-    failures: dict[int, Failure] = field(default_factory=dict)
-    cost: Cost = ZERO
-    uncertain: Cost = ZERO
-
-    def result(self, given: Episodes) -> Advance[Episodes]:
-        back = {*self.failures, *self.untouched}
-        states = tuple(given[i] if i in back else state for i, state in enumerate(self.states))
-        slots = np.arange(len(states))
-        return Advance(
-            states=states,
-            done=np.array([bool(state.ended) for state in states], bool),
-            log_ratio=np.zeros(len(states)),
-            cost=self.cost,
-            failures=self.failures,
-            short=np.isin(slots, list(self.short - set(self.failures))),
-            untouched=np.isin(slots, list(self.untouched)),
-            uncertain=self.uncertain,
-        )
 
 
 class AgentProcess(Process[Episodes], Revisable[Episodes], Rewindable[Episodes]):
@@ -109,9 +66,9 @@ class AgentProcess(Process[Episodes], Revisable[Episodes], Rewindable[Episodes])
     async def advance(
         self, states: Episodes, seeds: SeedArray, *, steps: int | None = 1, allowance: Allowance
     ) -> Advance[Episodes]:
-        play = _Play(list(states))
+        play = Slots(states)
         await self._play(play, seeds, self.settings.turns if steps is None else steps, allowance)
-        return play.result(states)
+        return play.result(_over)
 
     def take(self, states: Episodes, index: IntArray) -> Episodes:
         return tuple([states[i] for i in index.tolist()])
@@ -151,64 +108,59 @@ class AgentProcess(Process[Episodes], Revisable[Episodes], Rewindable[Episodes])
     ) -> Advance[Episodes]:
         """The task played anew to its end, by an agent that is shown the earlier episode and its feedback."""
         begun = [Episode(earlier=Earlier(state.turns, said)) for state, said in zip(states, feedback, strict=True)]
-        play = _Play(begun)
+        play = Slots(states, begun)
         await self._play(play, seeds, self.settings.turns, allowance)
-        return play.result(states)
+        return play.result(_over)
 
     async def rewind(
         self, states: Episodes, level: IntArray, seeds: SeedArray, *, allowance: Allowance
     ) -> Advance[Episodes]:
         """Each episode cut to its first `level` turns; costs nothing, since a world is a function of its actions."""
-        return _Play([state.cut(int(k)) for state, k in zip(states, level, strict=True)]).result(states)
+        return Slots(states, [state.cut(int(k)) for state, k in zip(states, level, strict=True)]).result(_over)
 
     # -- turns ------------------------------------------------------------------------------------------------------
 
-    async def _play(self, play: _Play, seeds: SeedArray, turns: int, allowance: Allowance) -> None:
+    async def _play(self, play: Slots[Episode], seeds: SeedArray, turns: int, allowance: Allowance) -> None:
         for repeat in range(turns):
-            out = {*play.failures, *play.short, *play.untouched}
-            todo = [i for i, state in enumerate(play.states) if not state.ended and i not in out]
+            todo = [i for i, state in enumerate(play.states) if not state.ended and play.goes_on(i)]
             if not todo:
                 return
             if repeat and allowance.cut is not None and allowance.cut.reason:
                 play.short.update(todo)
                 return
             await self._turn(play, todo, seeds, repeat, allowance)
+            if repeat:
+                play.had_moved()
 
-    async def _turn(self, play: _Play, todo: list[int], seeds: SeedArray, repeat: int, allowance: Allowance) -> None:
+    async def _turn(
+        self, play: Slots[Episode], todo: list[int], seeds: SeedArray, repeat: int, allowance: Allowance
+    ) -> None:
         """One turn of the slots `todo`: their replies are asked for together, then what is seen after them."""
         requests = [(i, self._request(play.states[i], seeds[i], repeat)) for i in todo]
-        granted = grant(self.engine, requests, allowance, self.settings.max_tokens)
-        play.failures.update(granted.refused)
-        waiting = {i for i in todo if i not in granted.requests and i not in granted.refused}
-        (play.short if repeat else play.untouched).update(waiting)
-        slots = list(granted.requests)
-        if not slots:
-            return
-        replies = await self.engine.generate([granted.requests[i] for i in slots], cut=allowance.cut)
+        granted = claimed(play, self.engine, requests, allowance, self.settings.max_tokens)
         acted: dict[int, str] = {}
-        for i, reply in zip(slots, replies, strict=True):
-            if isinstance(reply, Generation | PaidFailure):
-                play.cost, play.uncertain = play.cost + reply.cost, play.uncertain + reply.uncertain
-            if isinstance(reply, Ungiven):
-                (play.short if repeat else play.untouched).add(i)
-            elif isinstance(reply, Failure):
-                play.failures[i] = Failure(reply.kind, reply.message, reply.status, reply.retryable)
-            elif reply.stop is StopReason.CANCELLED:
+        for i, generation in (await replies(play, self.engine, granted.requests, allowance.cut)).items():
+            if generation.stop is StopReason.CANCELLED:
                 # Half an action is none: the turn is drawn again if the episode goes on.
                 play.short.add(i)
             else:
-                acted[i] = reply.text.strip()
-        seen = await asyncio.gather(
-            *(self.environment.observe((*play.states[i].actions, action)) for i, action in acted.items())
-        )
+                acted[i] = generation.text.strip()
+        seen = await asyncio.gather(*(self._seen((*play.states[i].actions, action)) for i, action in acted.items()))
         for (i, action), observation in zip(acted.items(), seen, strict=True):
             if isinstance(observation, Failure):
                 play.failures[i] = observation
                 continue
             state = play.states[i]
-            now = (*state.turns, Turn(action, observation.text))
+            now = (*state.turns, Turn(action, mended(observation.text)))
             last = len(now) >= self.settings.turns
             play.states[i] = replace(state, turns=now, ended="done" if observation.done else "turns" if last else "")
+
+    async def _seen(self, actions: Sequence[str]) -> Observation | Failure:
+        """What is seen after these actions. A world that breaks has failed its episode, whose actions were paid for, and no other."""
+        try:
+            return await self.environment.observe(actions)
+        except OutthinkError as error:
+            return Failure.of(error)
 
     def _request(self, state: Episode, seed: int | np.uint64, repeat: int) -> Request:
         return Request(
@@ -226,6 +178,10 @@ class AgentProcess(Process[Episodes], Revisable[Episodes], Rewindable[Episodes])
         if isinstance(self.engine, Tokenizing):
             return TokenPrompt(self.engine.tokenizer.chat(messages))
         return ChatPrompt(messages)
+
+
+def _over(state: Episode) -> bool:
+    return bool(state.ended)
 
 
 def told_of(earlier: Earlier) -> str:

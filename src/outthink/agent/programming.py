@@ -10,11 +10,11 @@ run in the sandbox of the verifier `code`, or not at all.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import msgspec
 
+from outthink.agent.actions import worded
 from outthink.agent.environment import Environment, Observation, Reward
 from outthink.core.component import Parts
 from outthink.core.errors import Failure, InputError
@@ -22,12 +22,13 @@ from outthink.core.task import Candidate, Task
 from outthink.verify.code import Code
 from outthink.verify.sandbox import Limits
 
-_ACTION = re.compile(r"\s*(?:```\w*\n)?\s*(TEST|SUBMIT)\b:?(.*)", re.DOTALL | re.IGNORECASE)
-_FENCE = re.compile(r"^```\w*[ \t]*$", re.MULTILINE)
+_read = worded("TEST", "SUBMIT")
 
 
 class Programming(Environment):
     """One task of `data.shown` (tests that the agent may run, may be none) and `data.tests` (those that judge), lists of assertions.
+
+    HumanEval's own `data.test` with `data.entry_point` will do as well. Without tests that judge, episodes cannot be rewarded.
 
     Raises `Incompatible` where code cannot be isolated.
     """
@@ -38,9 +39,9 @@ class Programming(Environment):
             hidden = msgspec.convert(task.data.get("tests", ()), tuple[str, ...])
         except msgspec.ValidationError as error:
             raise InputError(f"Task {task.id!r} has tests that are no lists of assertions: {error}.") from None
-        if not hidden:
-            raise InputError(f"Task {task.id!r} has no tests. Give data.tests, a list of assertions.")
         self.task = task
+        # HumanEval has its tests in one text.
+        self.rewarded = bool(hidden) or isinstance(task.data.get("test"), str)
         settings = {"score": "share", "limits": limits or Limits()}
         self._trial = Code(tests=self._shown, **settings).build(Parts()) if self._shown else None  # type: ignore[arg-type]
         self._judge = Code(tests=hidden, **settings).build(Parts())  # type: ignore[arg-type]
@@ -84,11 +85,3 @@ class Programming(Environment):
         """The program that was handed in."""
         word, program = _read(actions[-1]) if actions else ("", "")
         return program if word == "SUBMIT" else None
-
-
-def _read(action: str) -> tuple[str, str]:
-    """The word of an action and its program; ("", "") for what is none."""
-    found = _ACTION.match(action)
-    if found is None:
-        return "", ""
-    return found.group(1).upper(), _FENCE.sub("", found.group(2)).strip("\n").strip()

@@ -1,40 +1,100 @@
-"""An environment's own reward as a verifier. It reads what is right, so it is an oracle, and its notes are never told to the agent."""
+"""An environment's own reward as a verifier. It reads what is right, so it is an oracle; what it says of the right answer is never told.
+
+    EnvironmentReward(environment)                    # revisions are told the score alone
+    EnvironmentReward(environment, tell="parts")      # and the parts that it was computed from, with the lowest of them
+
+Source: spec 01, the feedback block: a score that has parts is told with them, and never with the reference.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 
-from outthink.agent.environment import Environment
+from outthink.agent.environment import Environment, Reward
 from outthink.agent.episode import actions_in
 from outthink.core.cost import Cost
-from outthink.core.errors import Failure
+from outthink.core.errors import Failure, InputError, explain
 from outthink.core.task import Candidate, Task
 from outthink.core.verifier import LogMap, ScoreKind, Scores, ScoreSpec, Verifier
 
+KEPT = 64
+"""Worlds that are kept, so that what one knows of its right answer is found out once."""
+
 
 class EnvironmentReward(Verifier):
-    """The exact reward of each episode, in [0, 1]; notes name its parts."""
+    """The exact reward of each episode, in [0, 1]; notes name its parts.
 
-    __slots__ = ("_environment",)
+    Args:
+        environment: the world of all episodes, or what makes it of a task.
+        tell: "score": notes are for people alone. "parts": they hold the named parts of the reward and nothing else, and may be told.
+    """
 
-    def __init__(self, environment: Environment) -> None:
-        self._environment = environment
+    __slots__ = ("_known", "_tell", "_world")
+
+    def __init__(
+        self, environment: Environment | Callable[[Task], Environment], *, tell: Literal["score", "parts"] = "score"
+    ) -> None:
+        self._world = environment
+        self._tell = tell
+        self._known: list[tuple[Task, Environment]] = []
 
     @property
     def spec(self) -> ScoreSpec:
         return ScoreSpec(
-            ScoreKind.OUTCOME, partial=False, log_map=LogMap.PROBABILITY, local=False, reads_reference=True
+            ScoreKind.OUTCOME,
+            partial=False,
+            log_map=LogMap.PROBABILITY,
+            local=False,
+            reads_reference=True,
+            open_notes=self._tell == "parts",
         )
 
+    def most(self, task: Task) -> Cost:
+        """Also refuses, before anything is spent, a task whose episodes nobody can reward."""
+        if not self._of(task).rewarded:
+            raise InputError(
+                explain(
+                    f"Task {task.id!r} lacks what an episode is rewarded by.",
+                    got="no right answer",
+                    expected="a reference, or data that says what is right",
+                    remedy="Give it with the task, or use a verifier that needs none, such as 'judge'.",
+                )
+            )
+        return Cost(verifier_calls=1)
+
     async def score(self, candidates: Sequence[Candidate], task: Task) -> Scores:
-        earned = await asyncio.gather(*(self._environment.reward(actions_in(c.content)) for c in candidates))
+        environment = self._of(task)
+        earned = await asyncio.gather(*(environment.reward(actions_in(c.content)) for c in candidates))
         return Scores(
             np.array([math.nan if isinstance(one, Failure) else one.value for one in earned], np.float64),
-            tuple("" if isinstance(one, Failure) else one.note for one in earned),
+            tuple("" if isinstance(one, Failure) else self._note(one) for one in earned),
             Cost(verifier_calls=len(candidates)),
             failures={i: one for i, one in enumerate(earned) if isinstance(one, Failure)},
         )
+
+    def _note(self, reward: Reward) -> str:
+        return parts_of(reward) if self._tell == "parts" else reward.note
+
+    def _of(self, task: Task) -> Environment:
+        if isinstance(self._world, Environment):
+            return self._world
+        for known, environment in self._known:
+            if known is task or known == task:
+                return environment
+        made = self._world(task)
+        self._known = [*self._known[-KEPT + 1 :], (task, made)]
+        return made
+
+
+def parts_of(reward: Reward) -> str:
+    """The parts of a reward in words, with the lowest of them where they differ."""
+    said = ", ".join(f"{name} {part:.2g}" for name, part in reward.parts.items())
+    lowest = min(reward.parts, key=lambda name: reward.parts[name], default=None)
+    if lowest is None or reward.parts[lowest] == max(reward.parts.values()):
+        return said
+    return f"{said}. The lowest is {lowest}."

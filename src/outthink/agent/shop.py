@@ -49,12 +49,14 @@ class Shop(Environment):
 
     def __init__(self, task: Task) -> None:
         try:
-            self.products, self.goal = read(task)
+            self.products, goal = read(task)
         except (KeyError, msgspec.DecodeError) as error:
             raise InputError(
                 f"Task {task.id!r} is no errand in a shop ({error}). Make one with outthink.agent.errand."
             ) from None
         self.task = task
+        self._wanted = goal
+        self.rewarded = goal is not None
         self._by_id = {product.id.lower(): product for product in self.products}
 
     @property
@@ -67,6 +69,13 @@ class Shop(Environment):
     @property
     def opening(self) -> str:
         return self.task.question
+
+    @property
+    def goal(self) -> Goal:
+        """What is wanted. Raises `InputError` where the task does not say it."""
+        if self._wanted is None:
+            raise InputError(f"Task {self.task.id!r} does not say what is wanted. Give it data.goal.")
+        return self._wanted
 
     async def observe(self, actions: Sequence[str]) -> Observation | Failure:
         visit = self._visit(actions)

@@ -6,6 +6,8 @@
 Actions are `RUN query` and `SUBMIT query`. A query that fails is answered in the words of SQLite. The reward is execution accuracy: 1 where
 the query that was handed in gives what the right query gives, as multisets of rows, in order where the question asks for one; else 0.
 An episode that hands nothing in earns nothing. Queries run in a killable process on a database that is open for reading only.
+
+With `shows_result` what a query gives is seen when it is handed in, too: too late for this episode, and what a revision is told of it.
 """
 
 from __future__ import annotations
@@ -29,21 +31,25 @@ _FENCE = re.compile(r"```\w*\n?|```")
 class TextToSql(Environment):
     """One question on one database. `task.data` has `tables` (shown), `script` (makes the database) and `ordered`.
 
-    `task.reference` is a right query, which the agent never sees.
+    `task.reference` is a right query, which the agent never sees; without one, episodes cannot be rewarded.
 
     Attributes:
         seconds: of processor time for one query.
+        shows_result: whether what a query gives is seen when it is handed in. shown: rows that are seen of a result.
     """
 
-    def __init__(self, task: Task, *, seconds: float = SECONDS) -> None:
+    def __init__(self, task: Task, *, seconds: float = SECONDS, shows_result: bool = False, shown: int = SHOWN) -> None:
         missing = [name for name in ("tables", "script", "ordered") if name not in task.data]
-        if missing or task.reference is None:
+        if missing:
             raise InputError(
-                f"Task {task.id!r} is no question on a database: it lacks {', '.join(missing) or 'a reference'}. "
+                f"Task {task.id!r} is no question on a database: it lacks {', '.join(missing)}. "
                 "Make one with outthink.agent.question_on, or give data with tables, script and ordered, and a right query."
             )
         self.task = task
+        self.rewarded = task.reference is not None
         self.seconds = seconds
+        self.shows_result = shows_result
+        self.shown = shown
         self._right: str | None = None
 
     @property
@@ -60,15 +66,19 @@ class TextToSql(Environment):
     async def observe(self, actions: Sequence[str]) -> Observation | Failure:
         word, query = _read(actions[-1])
         if word == "SUBMIT":
-            return Observation("Your query was handed in.", done=True)
+            seen = await self._seen(query) if self.shows_result else ""
+            return seen if isinstance(seen, Failure) else Observation(handed_in(seen), done=True)
         if word != "RUN":
             return Observation("That is no action. Write RUN or SUBMIT, followed by a query.")
-        reply = await self._run(query, SHOWN)
+        seen = await self._seen(query)
+        return seen if isinstance(seen, Failure) else Observation(seen)
+
+    async def _seen(self, query: str) -> str | Failure:
+        """What a query gives, in words."""
+        reply = await self._run(query, self.shown)
         if isinstance(reply, Failure):
-            if reply.kind == TIMEOUT:
-                return Observation(f"The query was stopped after {self.seconds:g} seconds.")
-            return reply
-        return Observation(_told(reply))
+            return f"The query was stopped after {self.seconds:g} seconds." if reply.kind == TIMEOUT else reply
+        return told(reply)
 
     async def reward(self, actions: Sequence[str]) -> Reward | Failure:
         query = self.answer(actions)
@@ -93,7 +103,9 @@ class TextToSql(Environment):
 
     async def _right_digest(self) -> str | Failure:
         if self._right is None:
-            reply = await self._run(self.task.reference or "", 0)
+            if self.task.reference is None:
+                raise InputError(f"Task {self.task.id!r} has no right query to compare with. Give it a reference.")
+            reply = await self._run(self.task.reference, 0)
             if isinstance(reply, Failure):
                 return reply
             if "error" in reply:
@@ -116,7 +128,13 @@ def _read(action: str) -> tuple[str, str]:
     return found.group(1).upper(), found.group(2).strip().rstrip(";").strip()
 
 
-def _told(reply: dict[str, Any]) -> str:
+def handed_in(seen: str) -> str:
+    """What is seen when a query is handed in that gives what `seen` says; "" for nothing said."""
+    return f"Your query was handed in.\n{seen}".rstrip()
+
+
+def told(reply: dict[str, Any]) -> str:
+    """A result of `outthink.verify.sqlite_in_worker` in words."""
     if "error" in reply:
         return f"Error: {reply['error']}"
     lines = [" | ".join(row) for row in (reply["columns"], *reply["head"])]

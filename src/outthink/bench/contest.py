@@ -23,6 +23,7 @@ from outthink.core.result import Stop
 from outthink.core.session import Session
 from outthink.core.solver import Solver
 from outthink.core.task import Candidate, Task
+from outthink.core.verifier import Verifier
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,10 @@ class Question:
         """The task as a solver sees it: without the right answer and what else is hidden."""
         shown = {name: value for name, value in self.task.data.items() if name not in self.hidden}
         return msgspec.structs.replace(self.task, reference=None, data=shown)
+
+    def shown_to(self, verifier: Verifier | None) -> Task:
+        """The task as a verifier is shown it: an oracle sees the right answer, and nobody else."""
+        return self.task if verifier is not None and verifier.spec.reads_reference else self.asked
 
     async def marks(self, candidate: Candidate) -> bool:
         """What `right` says, without holding the loop. Raises `OutthinkError` where it cannot tell."""

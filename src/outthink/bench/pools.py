@@ -179,8 +179,7 @@ async def _sample(
 
 
 async def _judge(verifier: Verifier, candidate: Candidate, question: Question) -> Judged:
-    # An oracle is shown the right answer and nobody else.
-    task = question.task if verifier.spec.reads_reference else question.asked
+    task = question.shown_to(verifier)
     scores = await verifier.score([candidate], task)
     value = float(scores.values[0])
     # A contest apart bills this to whoever asks for it; the pool's own ledger counts samples only.

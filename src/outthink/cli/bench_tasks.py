@@ -1,4 +1,4 @@
-"""`outthink bench tasks`: which kinds of tasks there are, and what one of them asks."""
+"""`outthink bench tasks`: which kinds of tasks there are, what one of them asks, and its tasks as a file."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ SHOWN_PROBLEMS = 5
     members={
         "list": "outthink.cli.bench_tasks:list_",
         "show": "outthink.cli.bench_tasks:show",
+        "write": "outthink.cli.bench_tasks:write",
     },
 )
 def tasks() -> None:
@@ -65,3 +66,24 @@ def show(task: str, questions: int, all_problems: bool) -> None:
         click.echo(f"bad rows: {left:,} more; --problems prints them")
     for question in found.questions[:questions]:
         click.echo(f"\n--- {question.task.id}\n{question.asked.question}\n--> {question.task.reference}")
+
+
+@click.command()
+@click.argument("task", metavar="TASK")
+@click.argument("file", metavar="FILE")
+@click.option("--blind", is_flag=True, help="Leave out right answers and hidden tests.")
+def write(task: str, file: str, blind: bool) -> None:
+    """Write the questions of TASK to FILE, one task a line, as `outthink run --file FILE` reads them; - is standard output.
+
+    With their right answers, which only verifiers that say so may read.
+    """
+    import msgspec
+
+    from outthink.bench.grid.reading import task_table
+    from outthink.bench.tasks import load_tasks
+
+    (found,) = load_tasks([task_table(task)])
+    with click.open_file(file, "wb") as opened:
+        for question in found.questions:
+            opened.write(msgspec.json.encode(question.asked if blind else question.task) + b"\n")
+    click.echo(f"{len(found.questions):,} tasks of {found.name}", err=True)

@@ -9,6 +9,7 @@ import click
 
 from outthink.cli.storage import open_store, plain, short, store_option
 from outthink.core.events import StageEnded
+from outthink.core.task import in_words
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -51,8 +52,8 @@ def inspect(run: str, where: str | None, picture: str | None, as_json: bool) -> 
 
 
 def _print_json(found: StoredRun, tree: Genealogy) -> None:
-    import msgspec
 
+    from outthink.core import half_pairs
     from outthink.store.export import document
     from outthink.store.reasons import why_stopped, why_won
 
@@ -65,7 +66,7 @@ def _print_json(found: StoredRun, tree: Genealogy) -> None:
     whole = document(found, events=False) | {"genealogy": nodes, "unanswered": found.unanswered}
     if found.result is not None:
         whole |= {"why_stopped": why_stopped(found.result), "why_won": why_won(found.result)}
-    click.echo(msgspec.json.encode(whole, enc_hook=_plain_value).decode())
+    click.echo(half_pairs.as_json(whole, _plain_value).decode())
 
 
 def _plain_value(value: Any) -> Any:
@@ -165,7 +166,7 @@ def _candidates(found: StoredRun) -> Table:
         order = sorted(range(len(result.candidates)), key=lambda i: (i != result.chosen, -result.weights[i], i))
         for i in order:
             one, score = result.candidates[i], result.scores[i]
-            shown = one.answer if one.answer is not None else one.content
+            shown = one.answer if one.answer is not None else in_words(one.content) or one.content
             table.add_row(
                 "*" if i == result.chosen else "",
                 str(one.id),

@@ -69,7 +69,12 @@ def _report(result: Result, progress: Progress, *, as_json: bool, stored: bool) 
         click.echo(result.answer)
     click.echo(result.summary() + (f"; stored as {result.run}" if stored else ""), err=True)
     if result.answer is None:
-        click.echo("outthink: there is no answer: nothing finished within the budget.", err=True)
+        why = (
+            "nothing finished within the budget"
+            if result.stop is not Stop.DONE
+            else "nothing came of what was finished"
+        )
+        click.echo(f"outthink: there is no answer: {why}.", err=True)
     if result.stop is Stop.INTERRUPTED:
         return INTERRUPTED
     return 0 if result.answer is not None else NO_ANSWER

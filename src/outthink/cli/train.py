@@ -19,6 +19,8 @@ if TYPE_CHECKING:
         "digits": "outthink.cli.train_digits:digits",
         "head": "outthink.cli.train:head",
         "laboratory": "outthink.cli.train_laboratory:laboratory",
+        "laboratory-sql": "outthink.cli.train_laboratory_sql:laboratory_sql",
+        "laboratory-value": "outthink.cli.train_laboratory_value:laboratory_value",
     },
 )
 def train() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -35,10 +34,7 @@ def laboratory(seed: int, steps: int | None, workers: int, out: Path, problems: 
     """
     import asyncio
 
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
+    from outthink.cli.training_bar import tell, training_bar
     from outthink.engines.local.library import load
     from outthink.train.laboratory.settings import Training
     from outthink.verify.extras import require
@@ -46,30 +42,10 @@ def laboratory(seed: int, steps: int | None, workers: int, out: Path, problems: 
     require("torch", extra="train", needed_by="trainings")
     load()  # the result is measured with it
     from outthink.train.laboratory.making import make
-    from outthink.train.laboratory.training import Progress
 
     settings = (
         Training(seed=seed, workers=workers) if steps is None else Training(seed=seed, workers=workers, steps=steps)
     )
-    columns = (
-        TextColumn("training"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[shown]}"),
-        TimeRemainingColumn(),
-    )
-    smoothed = 0.0
-    with Bar(*columns, console=Console(stderr=True)) as bar:
-        line = bar.add_task("training", total=settings.steps, shown="")
-
-        def report(progress: Progress) -> None:
-            nonlocal smoothed
-            smoothed = progress.loss if smoothed == 0.0 else 0.98 * smoothed + 0.02 * progress.loss
-            rate = f"{progress.tokens:,} tokens, loss {smoothed:.3f}"
-            bar.update(line, completed=progress.step, shown=rate)
-
-        made = asyncio.run(make(settings, out, report=report, problems=problems))
-    if made is None:
-        click.echo(f"outthink: interrupted; the same command goes on from the checkpoint in {out}", err=True)
-        sys.exit(130)
-    click.echo(str(made))
+    with training_bar(settings.steps) as bar:
+        made = asyncio.run(make(settings, out, report=bar.report, problems=problems))
+    tell(made, out)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -33,10 +32,7 @@ def laboratory_value(seed: int, steps: int | None, problems: int | None, out: Pa
     """
     import asyncio
 
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
+    from outthink.cli.training_bar import tell, training_bar
     from outthink.core.settings import replace
     from outthink.engines.local.library import load
     from outthink.train.laboratory.settings import ValueTraining
@@ -44,29 +40,10 @@ def laboratory_value(seed: int, steps: int | None, problems: int | None, out: Pa
 
     require("torch", extra="train", needed_by="trainings")
     load()  # it is sampled and measured with it
-    from outthink.train.laboratory.training import Progress
     from outthink.train.laboratory.value_making import make_value
 
     changes = {name: value for name, value in (("steps", steps), ("problems", problems)) if value is not None}
     settings = replace(ValueTraining(seed=seed), **changes)
-    console, smoothed = Console(stderr=True), 0.0
-    columns = (
-        TextColumn("training"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[shown]}"),
-        TimeRemainingColumn(),
-    )
-    with Bar(*columns, console=console) as bar:
-        line = bar.add_task("training", total=settings.steps, shown="")
-
-        def report(progress: Progress) -> None:
-            nonlocal smoothed
-            smoothed = progress.loss if smoothed == 0.0 else 0.98 * smoothed + 0.02 * progress.loss
-            bar.update(line, completed=progress.step, shown=f"{progress.tokens:,} tokens, loss {smoothed:.3f}")
-
-        made = asyncio.run(make_value(settings, out, report=report, said=lambda text: bar.update(line, shown=text)))
-    if made is None:
-        click.echo(f"outthink: interrupted; the same command goes on from the checkpoint in {out}", err=True)
-        sys.exit(130)
-    click.echo(str(made))
+    with training_bar(settings.steps) as bar:
+        made = asyncio.run(make_value(settings, out, report=bar.report, said=bar.said))
+    tell(made, out)

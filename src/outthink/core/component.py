@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Parts:
-    """The live parts that a recipe has opened so far; None where the recipe has none.
+    """The live parts that a recipe has opened so far, and the settings of others; None where the recipe has none.
 
     `own`: engines that single parts asked for in their own settings, opened beforehand. They are shared, and closed by whoever opened them.
     """
 
     engine: Any = None
     answer: AnswerSettings | None = None
+    process: ProcessSettings | None = None
     own: tuple[tuple[EngineSettings, Any], ...] = ()
 
     def opened(self, settings: EngineSettings) -> Any:

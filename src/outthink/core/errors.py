@@ -23,8 +23,11 @@ A failure of one member among many is not an exception but a `Failure` value.
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+from outthink.core.half_pairs import mended
 
 
 class OutthinkError(Exception):
@@ -104,6 +107,9 @@ class Failure:
     status: int | None = None
     retryable: bool = False
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", mended(self.message))
+
     @classmethod
     def of(cls, error: BaseException) -> Failure:
         """The failure that `error` stands for; status and retryability are kept."""
@@ -153,6 +159,11 @@ class BelowQuorum(AllFailed):
 def explain(what: str, *, got: object, expected: str, remedy: str) -> str:
     """One message of four parts: what, got, expected, remedy."""
     return f"{what} Got {got!r}; expected {expected}. {remedy}"
+
+
+def repeated(names: Iterable[str]) -> list[str]:
+    """The names that stand there more than once, each once, sorted: for the refusal of a set of names."""
+    return sorted(name for name, times in Counter(names).items() if times > 1)
 
 
 def nearest(name: str, known: Iterable[str], n: int = 3) -> str:

@@ -23,7 +23,7 @@ from outthink.core.events import (
     Started,
     Visited,
 )
-from outthink.core.task import Candidate
+from outthink.core.task import Candidate, in_words
 
 KEYED = "best-first"
 """The method whose values are keys."""
@@ -160,7 +160,7 @@ def _write(nodes: dict[int, Node], run: str, contents: Mapping[tuple[str, int], 
 
     def shown(node: int | None) -> str:
         seen = contents.get((run, node)) if node is not None else None
-        return seen.content if isinstance(seen, Candidate) and isinstance(seen.content, str) else ""
+        return in_words(seen.content) or "" if isinstance(seen, Candidate) else ""
 
     for node in nodes.values():
         whole, before = shown(node.id), shown(node.parent)

@@ -32,7 +32,7 @@ class Key:
 
     def seeds(self, n: int) -> SeedArray:
         """One seed a slot, [n] uint64; a longer list starts with the shorter one."""
-        return self.rng().integers(0, np.iinfo(np.uint64).max, size=n, dtype=np.uint64, endpoint=True)
+        return np.random.Philox(key=self._digest()).random_raw(n)
 
     def _digest(self) -> int:
         # Names are written with their kind and length, so that ("a", "b") and ("ab",) or (1,) and ("1",) never meet.

@@ -11,6 +11,7 @@ import msgspec
 
 from outthink.core.cost import ZERO, Cost, total_of
 from outthink.core.errors import Failure
+from outthink.core.half_pairs import as_json
 from outthink.core.task import Candidate
 
 
@@ -68,8 +69,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         return total_of(self.by_role.values())
 
     def to_json(self) -> str:
-        """One JSON document. Numbers that are not finite become null."""
-        return msgspec.json.encode(self, enc_hook=_plain).decode()
+        """One JSON document. Numbers that are not finite become null, half surrogate pairs U+FFFD."""
+        return as_json(self, _plain).decode()
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Result:

@@ -9,6 +9,7 @@ The escape hatch is the same door: any `async def my_search(run, key)` may call 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -31,6 +32,7 @@ from outthink.core.events import (
     Started,
     Warned,
 )
+from outthink.core.half_pairs import mended
 from outthink.core.key import Key
 from outthink.core.ledger import Allowance
 from outthink.core.moved import Moved
@@ -190,7 +192,7 @@ class Run:
             for warning in judged.warnings:
                 self.warn(warning)
             self._charged("verify")
-            values = tuple(None if np.isnan(v) else float(v) for v in judged.values)
+            values = tuple(None if math.isnan(v) else v for v in judged.values.tolist())
             self.emit(Scored(nodes=tuple(judged.batch.id.tolist()), values=values))
         return self.scores.values(batch)
 
@@ -219,8 +221,8 @@ class Run:
         """What verifiers and people see, one a member, numbered by node."""
         seen = await self.process.view(batch.states, looked_at(self.process, wants))
         numbered = [
-            msgspec.structs.replace(candidate, id=int(node), final=bool(done))
-            for candidate, node, done in zip(seen, batch.id, batch.done, strict=True)
+            msgspec.structs.replace(candidate, id=node, final=done)
+            for candidate, node, done in zip(seen, batch.id.tolist(), batch.done.tolist(), strict=True)
         ]
         await keep(self.process, self.session.trace, self.session.name, numbered)
         return numbered
@@ -233,7 +235,7 @@ class Run:
 
     def warn(self, message: str) -> None:
         """Tell the user something about this run."""
-        self.emit(Warned(message=message))
+        self.emit(Warned(message=mended(message)))
 
     def adapted(self, what: str, instead: str) -> None:
         """Record that the method adapted to the backend."""

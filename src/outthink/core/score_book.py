@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from outthink.core.batch import Batch
 from outthink.core.cost import ZERO, Cost, total_of
 from outthink.core.errors import Failure, VerifierError, explain
+from outthink.core.half_pairs import mended
 from outthink.core.ledger import Allowance
 from outthink.core.session import Session
 from outthink.core.task import Candidate, Feature, Task
@@ -75,7 +77,9 @@ class ScoreBook:
     def release(self, nodes: list[int] | None = None) -> None:
         """Take back the promises made for `nodes`; None: all of them."""
         found = [self._held.pop(node, ZERO) for node in (list(self._held) if nodes is None else nodes)]
-        self.session.ledger.release(total_of(found))
+        # Members that moved on together hold one and the same share.
+        together = [list(alike) for _, alike in groupby(found, id)]
+        self.session.ledger.release(total_of(alike[0].times(len(alike)) for alike in together))
 
     def values(self, batch: Batch) -> FloatArray:
         """Scores, [n]; nan where there is none."""
@@ -92,15 +96,17 @@ class ScoreBook:
         self.release(batch.id.tolist())
         ratable = ~batch.failed & (batch.done | self.verifier.spec.partial)
         first: dict[int, int] = {}
+        nodes = batch.id.tolist()
         for i in np.flatnonzero(ratable).tolist():
-            first.setdefault(int(batch.id[i]), i)
+            first.setdefault(nodes[i], i)
         fresh = [i for node, i in first.items() if node not in self.known]
         if not fresh:
             return None
         ledger, spec = self.session.ledger, self.verifier.spec
         allowance, share = Allowance(ledger, cut=self.session.cut), self.share()
         granted = allowance.claim_each(len(fresh), fixed=share)
-        judged = batch.take([i for i, units in zip(fresh, granted, strict=True) if units is not None])
+        served = [i for i, units in zip(fresh, granted, strict=True) if units is not None]
+        judged = batch if len(served) == len(batch) else batch.take(served)
         scores: Scores | None = None
         sent = len(judged) > 0 and (spec.local or not self.session.cut.reason)
         try:
@@ -127,14 +133,17 @@ class ScoreBook:
         values = _checked(scores, judged, spec)
         warnings.extend(scores.warnings)
         rated = [i for i in range(len(judged)) if i not in scores.unjudged]
+        nodes, found = judged.id.tolist(), values.tolist()
         for i in rated:
-            node = int(judged.id[i])
-            self.known[node] = float(values[i])
+            node = nodes[i]
+            self.known[node] = found[i]
             if scores.notes and scores.notes[i]:
-                self.notes[node] = scores.notes[i]
+                self.notes[node] = mended(scores.notes[i])
             if i in scores.failures:
                 self.failures[node] = scores.failures[i]
                 warnings.append(f"The verifier failed on node {node}: {scores.failures[i].message}")
+        if len(rated) == len(judged):
+            return Judged(judged, values, tuple(warnings), limit)
         return Judged(judged.take(rated), values[rated], tuple(warnings), limit)
 
 

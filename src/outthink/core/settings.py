@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from outthink.core.errors import SettingsError, explain, nearest
+from outthink.core.half_pairs import whole_text
 
 S = TypeVar("S", bound="Settings")
 
@@ -83,20 +84,6 @@ class Settings(  # type: ignore[metaclass]
 
     def check(self) -> None:
         """Rules between fields; raise `SettingsError`. The base has none."""
-
-
-def whole_text(value: Any) -> None:
-    """Raises `UnicodeEncodeError` for half a surrogate pair, which could be neither stored nor sent."""
-    if isinstance(value, str):
-        if not value.isascii():
-            value.encode()
-    elif isinstance(value, (tuple, list, frozenset)):
-        for one in value:
-            whole_text(one)
-    elif isinstance(value, dict):
-        for name, one in value.items():
-            whole_text(name)
-            whole_text(one)
 
 
 class Tagged(Settings, tag_field="type", tag=kebab):

@@ -24,13 +24,14 @@ from outthink.core.errors import (
     InputError,
     OutthinkError,
     explain,
+    repeated,
 )
 from outthink.core.events import RunEnded, RunStarted, StepEnded
 from outthink.core.process import Adaptation, Process, lacks
 from outthink.core.result import Result, Stop
 from outthink.core.run import Run
 from outthink.core.session import Session
-from outthink.core.task import Task
+from outthink.core.task import Candidate, Task
 from outthink.core.tolerance import Tolerance
 from outthink.core.verifier import Equivalence, Verifier
 
@@ -67,8 +68,7 @@ async def solve_many(
     where the allocator shares what they leave over.
     """
     names = [task.id or str(index) for index, task in enumerate(tasks)]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
+    if twice := repeated(names):
         raise InputError(
             explain(
                 "Tasks share an id.",
@@ -315,7 +315,7 @@ class Search(Solver):
         bill = session.ledger.bill()
         squares = float(np.sum(np.square(weights)))
         return Result(
-            answer=None if chosen is None else chosen.answer if chosen.answer is not None else chosen.content,
+            answer=None if chosen is None else _came_to(chosen),
             chosen=answer.chosen,
             candidates=tuple(candidates),
             scores=tuple(None if np.isnan(s) else float(s) for s in answer.scores),
@@ -337,6 +337,11 @@ class Search(Solver):
             degraded=_degraded(run, answer),
             failures=tuple(run.failures.values()),
         )
+
+
+def _came_to(chosen: Candidate) -> Any:
+    """The answer that was found in a candidate, else its content; a conversation that came to nothing is no answer."""
+    return chosen.content if chosen.answer is None and chosen.kind != "transcript" else chosen.answer
 
 
 def _stop(limit: str) -> Stop:

@@ -10,6 +10,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from outthink.core.errors import InputError, explain
+from outthink.core.half_pairs import whole_text
+
 Feature = str
 """Something a verifier wants to see besides content and answer: "steps", "log_prob", "hidden", ..."""
 
@@ -42,6 +45,20 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     reference: str | None = None
     data: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        try:
+            whole_text((self.id, self.prompt, self.reference, self.data))
+            whole_text([(m.role, m.content, m.more) for m in self.prompt if isinstance(m, Message)])
+        except UnicodeEncodeError as error:
+            raise InputError(
+                explain(
+                    f"Task {self.id!r} holds half of a character, which can be neither stored nor sent.",
+                    got=error.object[max(0, error.start - 20) : error.end + 20],
+                    expected="text without lone surrogates",
+                    remedy='Decode the text as what it is; text.encode("utf-8", "replace").decode() puts "?" there.',
+                )
+            ) from None
+
     @property
     def question(self) -> str:
         """The prompt as text: the last user message of a conversation."""
@@ -68,3 +85,17 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     answer: str | None = None
     features: Mapping[str, Any] = msgspec.field(default_factory=dict)
     id: int = -1
+
+
+def in_words(content: Any) -> str | None:
+    """A candidate's content as text; of a transcript each message behind who said it. None for what is neither."""
+    if isinstance(content, str):
+        return content
+    if is_transcript(content):
+        return "\n".join(f"{message.role}: {message.content}" for message in content)
+    return None
+
+
+def is_transcript(content: Any) -> bool:
+    """Whether it is a conversation."""
+    return isinstance(content, tuple) and bool(content) and all(isinstance(one, Message) for one in content)

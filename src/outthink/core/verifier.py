@@ -55,6 +55,8 @@ class ScoreSpec:
         wants: features that the process must show.
         local: answers within milliseconds and without input or output, so that it still runs after a deadline.
         reads_reference: whether it looks at the task's right answer (an oracle; reports say so).
+        open_notes: whether what it says besides a score may be told to whoever writes the next answer although it reads the right one: it
+            says what scores are made of, and nothing of the answer.
         relative: whether a score only compares the candidates of one call, so that scores of different calls cannot be compared.
     """
 
@@ -66,7 +68,13 @@ class ScoreSpec:
     wants: frozenset[Feature] = frozenset()
     local: bool = True
     reads_reference: bool = False
+    open_notes: bool = False
     relative: bool = False
+
+    @property
+    def tells_notes(self) -> bool:
+        """Whether its notes may be told to whoever writes the next answer."""
+        return self.open_notes or not self.reads_reference
 
     def aggregated(self, how: Aggregation) -> ScoreSpec:
         """What step rewards become when those of all steps so far are put together: a prefix value.

@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
+from outthink.core.half_pairs import as_json
 from outthink.dash.bench_page import bench_page, benches_page
 from outthink.dash.compare_page import compare_page
 from outthink.dash.engines_page import engines_page
@@ -22,7 +23,6 @@ from outthink.dash.guard import OWN_NAMES, Guard
 from outthink.dash.keys_page import keys_page
 from outthink.dash.members import member_of, members_of, picture
 from outthink.dash.page import Place, message
-from outthink.dash.plain import as_json
 from outthink.dash.readers import Readers
 from outthink.dash.run_page import run_page
 from outthink.dash.runs_page import runs_page

@@ -13,8 +13,8 @@ from typing import Any
 
 from starlette.responses import Response, StreamingResponse
 
+from outthink.core.half_pairs import as_json
 from outthink.dash.members import members_of
-from outthink.dash.plain import as_json
 from outthink.dash.runs_page import news
 from outthink.dash.state import parts_of, state_of
 from outthink.dash.watching import Watch

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from outthink.core.task import in_words
 from outthink.store.stored import RunLine
 
 THOUSAND, MILLION = 1e3, 1e6
@@ -88,8 +89,8 @@ def tone(line: RunLine) -> str:
 
 def content(value: Any) -> str:
     """A candidate's content as text; of arrays and bytes what they are."""
-    if isinstance(value, str):
-        return value
+    if (text := in_words(value)) is not None:
+        return text
     if isinstance(value, bytes):
         return f"{len(value)} bytes"
     if isinstance(value, np.ndarray):

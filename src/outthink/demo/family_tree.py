@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from outthink.core.genealogy import Genealogy, Node, Resampling
 from outthink.core.markup import Markup, tag
+from outthink.demo.drawing import drawing
 
 ROW = 25.0
 COLUMN = 204.0
@@ -29,17 +30,14 @@ def family_tree(tree: Genealogy, title: str) -> Markup:
     order = sorted(tree.nodes.values(), key=lambda node: node.on_path)
     edges = [_edge(tree, node, heights) for node in order if node.parent is not None]
     drawn = [_start(node, heights) if node.level == 0 else _box(node, heights) for node in order]
-    return tag(
-        "svg",
-        tag("title", title),
+    return drawing(
+        title,
         *heads,
         *lines,
         tag("g", *edges),
         tag("g", *drawn),
-        viewBox=f"0 0 {width:.0f} {height:.0f}",
-        width=round(width),
-        height=round(height),
-        role="img",
+        width=width,
+        height=height,
         class_="tree",
     )
 

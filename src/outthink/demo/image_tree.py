@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from outthink.core.genealogy import Genealogy, Node
 from outthink.core.markup import Markup, tag
 from outthink.core.task import Candidate
+from outthink.demo.drawing import drawing
 from outthink.demo.family_tree import in_words
 
 SIDE, GAP, DOT = 56.0, 16.0, 3.0
@@ -62,17 +63,14 @@ def image_tree(tree: Genealogy, candidates: Mapping[int, Candidate], title: str)
     edges = [_edge(tree.nodes[n], ends[p][1], ends[n][0]) for n in order if (p := shape.parents[n]) is not None]
     drawn = [_node(tree.nodes[node], shown[node], places[node]) for node in order]
     left_out = f"  ({shape.left_out} more lines are not drawn)" if shape.left_out else ""
-    return tag(
-        "svg",
-        tag("title", title),
+    return drawing(
+        title,
         tag("style", Markup(STYLE)),
         tag("text", title + left_out, x=LEFT, y=20.0, class_="heading"),
         tag("g", *edges),
         tag("g", *drawn),
-        viewBox=f"0 0 {width:.0f} {height:.0f}",
-        width=round(width),
-        height=round(height),
-        role="img",
+        width=width,
+        height=height,
         class_="images",
     )
 

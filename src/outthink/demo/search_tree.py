@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from outthink.core.genealogy import Genealogy, Node
 from outthink.core.markup import Markup, tag
+from outthink.demo.drawing import drawing
 
 ROW, COLUMN = 28.0, 262.0
 LEFT, TOP = 66.0, 64.0
@@ -127,9 +128,8 @@ def search_tree(tree: Genealogy, title: str) -> Markup:
     boxes = [
         _box(tree.nodes[n], columns[n], heights[n], shades.get(n, 0.0), shape.folded[n], tree.keyed) for n in order
     ]
-    return tag(
-        "svg",
-        tag("title", title),
+    return drawing(
+        title,
         tag("style", Markup(STYLE)),
         tag("text", title, x=12.0, y=22.0, class_="heading"),
         tag("text", _legend(tree, root), x=12.0, y=39.0, class_="note"),
@@ -138,10 +138,8 @@ def search_tree(tree: Genealogy, title: str) -> Markup:
         tag("circle", tag("title", "the root"), cx=LEFT - 34.0, cy=middle, r=6.0, class_="root"),
         *_folded(shape.folded_at_root, LEFT - 60.0, middle + 20.0),
         tag("g", *boxes),
-        viewBox=f"0 0 {width:.0f} {height:.0f}",
-        width=round(width),
-        height=round(height),
-        role="img",
+        width=width,
+        height=height,
         class_="search",
     )
 

@@ -39,7 +39,9 @@ class Claims:
             reach = opening[i] + np.cumsum(self.of_level[states.level[i] :][: int(wanted[i])])
             most, least = int(reach[-1]), int(reach[0])
             each = allowance.claim_each(len(at), fixed=Cost(calls=1), unit=self._unit, most=most, least=least)
-            granted[at] = [REFUSED if got is None else int((reach <= got).sum()) for got in each]
+            # How many steps each distinct reply pays for: nearly always all slots get the same.
+            paid = {got: REFUSED if got is None else int((reach <= got).sum()) for got in set(each)}
+            granted[at] = [paid[got] for got in each]
             return granted
         for i in at.tolist():
             reach = opening[i] + np.cumsum(self.of_level[states.level[i] :][: int(wanted[i])])

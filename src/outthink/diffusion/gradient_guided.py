@@ -18,13 +18,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal, Unpack
 
 import numpy as np
 import torch
 
 from outthink.core.errors import SettingsError, explain
-from outthink.diffusion.grid_process import Decode
+from outthink.diffusion.grid_process import Decode, Shown
 from outthink.diffusion.levels import Grid
 from outthink.diffusion.network import Condition, Network
 from outthink.diffusion.process import DenoisingProcess
@@ -39,7 +39,7 @@ class GradientGuided(DenoisingProcess):
     """A denoising process whose steps lean along a reward's gradient.
 
     Args:
-        network, grid, solver, shape, how: as of `DenoisingProcess`.
+        network, grid, solver, shape, mutation, shown: as of `DenoisingProcess`.
         reward: what has a gradient; it is called once a step for all samples, besides whatever the verifier is called for.
         strength: what the reward is multiplied by, in nats; that of the method's twist, as a rule.
         data_deviation: of one number of the data, around its mean.
@@ -57,11 +57,10 @@ class GradientGuided(DenoisingProcess):
         strength: float = 1.0,
         data_deviation: float = 1.0,
         longest: float = 2.0,
-        condition: Condition = None,
-        decode: Decode | None = None,
-        **how: Any,
+        mutation: Literal["renoise", "shake"] = "renoise",
+        **shown: Unpack[Shown],
     ) -> None:
-        super().__init__(network, grid, solver, shape, condition=condition, decode=decode, **how)
+        super().__init__(network, grid, solver, shape, mutation=mutation, **shown)
         for name, value in (("data_deviation", data_deviation), ("longest", longest)):
             if not value > 0.0:
                 raise SettingsError(
@@ -72,8 +71,8 @@ class GradientGuided(DenoisingProcess):
                         remedy="Use the default, or DenoisingProcess for steps that do not lean.",
                     )
                 )
-        guide = Guide(reward, decode, strength, data_deviation, longest)
-        self._stepper = _Leaning(network, grid, solver, self._like, condition, guide)
+        guide = Guide(reward, shown.get("decode"), strength, data_deviation, longest)
+        self._stepper = _Leaning(network, grid, solver, self._like, shown.get("condition"), guide)
 
 
 @dataclass(frozen=True)

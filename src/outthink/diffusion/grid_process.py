@@ -8,9 +8,9 @@ sample and starts its next step.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ from outthink.diffusion.moves import ended
 from outthink.diffusion.network import Condition, Network
 from outthink.diffusion.recorded import for_record, wanted_by_record
 from outthink.diffusion.solvers.solver import Solver
-from outthink.diffusion.stepping import Stepped, Stepper
+from outthink.diffusion.stepping import Stepper, Walked
 from outthink.diffusion.tensors import chosen
 from outthink.numerics.types import FloatArray, IntArray, SeedArray
 
@@ -41,6 +41,23 @@ START = 1
 
 _WORKER = ThreadPoolExecutor(1, thread_name_prefix="outthink-diffusion")
 """All network calls of this process, one after the other: they use every core as it is, and the event loop stays free."""
+
+
+class Shown(TypedDict, total=False):
+    """Keywords of every process on a grid: what its network is told, where its latents live, and what is seen of them.
+
+    Attributes:
+        condition: what the network is told of one sample, tensors with a leading axis of 1; None for nothing.
+        decode: latents to what is judged; None: the latents themselves.
+        device, dtype: where and in what type the latents live.
+        kind: what the candidates are.
+    """
+
+    condition: Condition
+    decode: Decode | None
+    device: str | torch.device
+    dtype: torch.dtype
+    kind: Kind
 
 
 class GridProcess(Process[Latents], Completable[Latents], Abridging):
@@ -84,21 +101,20 @@ class GridProcess(Process[Latents], Completable[Latents], Abridging):
         wanted = left if steps is None else np.minimum(left, steps)
         granted = self._claims.steps(states, wanted, allowance)
         served = int((granted > 0).sum())
-        reached, asked, failures, log_ratio = states, 0, dict[int, Failure](), np.zeros(len(states))
-        for number in range(int(granted.max(initial=0))):
-            if allowance.cut is not None and allowance.cut.reason is not None:
-                granted = np.minimum(granted, np.where(granted > 0, number, granted))
-                break
-            lost = np.isin(np.arange(len(states)), list(failures))
-            at = np.flatnonzero((granted > number) & ~lost)
-            if len(at) == 0:
-                break
-            moved: Stepped = await self._off_loop(self._stepper.step, reached.take(at), seeds[at], number)
-            asked += moved.asked
-            log_ratio[at] += moved.log_ratio
-            failures |= {int(at[row]): failure for row, failure in moved.failures.items()}
-            reached = moved.states if len(at) == len(states) else reached.put(at, moved.states)
-        return self._moved(states, reached, self._bill(served, asked), failures, granted, wanted, log_ratio)
+        if not served:
+            return self._moved(states, states, granted=granted, wanted=wanted)
+        given_up = False
+
+        def stopped() -> bool:
+            return given_up or (allowance.cut is not None and allowance.cut.reason is not None)
+
+        # All steps of a call are handed over at once: each change of thread would cost more than the step's own arithmetic.
+        try:
+            walked: Walked = await self._off_loop(self._stepper.walk, states, seeds, granted, stopped)
+        finally:
+            given_up = True
+        bill = self._bill(served, walked.asked)
+        return self._moved(states, walked.states, bill, walked.failures, walked.taken, wanted, walked.log_ratio)
 
     def take(self, states: Latents, index: IntArray) -> Latents:
         return states.take(index)
@@ -112,16 +128,16 @@ class GridProcess(Process[Latents], Completable[Latents], Abridging):
             return []
         # Where nothing is decoded, there is less to do than to hand it over to the worker.
         shown = self.decoded(states) if self._decode is None else await self._off_loop(self.decoded, states)
-        final = states.level == self.grid.steps
-        candidates = []
-        for i in range(len(states)):
-            features: dict[str, Any] = {}
-            if "latent" in wants:
-                features["latent"] = states.x[i]
-            if "level" in wants:
-                features["level"] = int(states.level[i])
-            candidates.append(Candidate(content=shown[i], kind=self.kind, final=bool(final[i]), features=features))
-        return candidates
+        columns: dict[str, Iterable[Any]] = {}
+        if "latent" in wants:
+            columns["latent"] = states.x
+        if "level" in wants:
+            columns["level"] = states.level.tolist()
+        final = (states.level == self.grid.steps).tolist()
+        return [
+            Candidate(content=content, kind=self.kind, final=done, features=dict(zip(columns, features, strict=True)))
+            for content, done, *features in zip(shown, final, *columns.values(), strict=True)
+        ]
 
     def decoded(self, states: Latents) -> torch.Tensor:
         """What is seen of each sample, [n, ...]: its prediction; a sample that nobody asked about yet shows as it is."""

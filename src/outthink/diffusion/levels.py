@@ -13,7 +13,7 @@ If unsure: `Grid.on` with the path that the model was trained on; `outthink.diff
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -79,7 +79,14 @@ class Level:
 
     def take(self, index: IntArray) -> Self:
         """The levels at `index`, [m]."""
-        return replace(self, **{f.name: getattr(self, f.name)[index] for f in fields(self)})
+        return type(self)(
+            self.alpha[index],
+            self.sigma[index],
+            self.model_time[index],
+            self.time[index],
+            self.alpha_rate[index],
+            self.sigma_rate[index],
+        )
 
 
 @dataclass(frozen=True)

@@ -14,19 +14,17 @@ finite is lost, by name, and the others go on. If unsure about the solver: `Ance
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Unpack
 
 import numpy as np
-import torch
 
 from outthink.core.ledger import Allowance
 from outthink.core.process import Advance, Perturbable, Rewindable
-from outthink.core.task import Kind
-from outthink.diffusion.grid_process import START, Decode, GridProcess
+from outthink.diffusion.grid_process import START, GridProcess, Shown
 from outthink.diffusion.latents import Latents
 from outthink.diffusion.levels import Grid
 from outthink.diffusion.moves import mixed, part_way_back, rewound, shaken
-from outthink.diffusion.network import Condition, Network
+from outthink.diffusion.network import Network
 from outthink.diffusion.solvers.solver import Solver
 from outthink.diffusion.stepping import Stepped
 from outthink.diffusion.tensors import noise
@@ -39,10 +37,7 @@ class DenoisingProcess(GridProcess, Rewindable[Latents], Perturbable[Latents]):
     Args:
         network: predicts data. grid: the levels. solver: how a step is made.
         shape: of one latent, without the members' axis.
-        condition: what the network is told of one sample, tensors with a leading axis of 1; None for nothing.
-        decode: latents to what is judged; None: the latents themselves.
-        device, dtype: where and in what type the latents live.
-        kind: what the candidates are.
+        shown: `condition`, `decode`, `device`, `dtype` and `kind`: see `Shown`.
         mutation: how `perturb` makes neighbours of samples under way: "renoise" goes part of the way back and down again, which keeps their
             law as well as the solver does; "shake" adds noise, as EvoSearch does.
     Attributes:
@@ -56,16 +51,10 @@ class DenoisingProcess(GridProcess, Rewindable[Latents], Perturbable[Latents]):
         solver: Solver,
         shape: Sequence[int],
         *,
-        condition: Condition = None,
-        decode: Decode | None = None,
-        device: str | torch.device = "cpu",
-        dtype: torch.dtype = torch.float32,
-        kind: Kind = "tensor",
         mutation: Literal["renoise", "shake"] = "renoise",
+        **shown: Unpack[Shown],
     ) -> None:
-        super().__init__(
-            network, grid, solver, shape, condition=condition, decode=decode, device=device, dtype=dtype, kind=kind
-        )
+        super().__init__(network, grid, solver, shape, **shown)
         self.mutation = mutation
         self._start_scale = float(np.hypot(grid.levels.alpha[0], grid.levels.sigma[0]))
 

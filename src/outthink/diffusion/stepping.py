@@ -6,6 +6,7 @@ that sample is lost and the others go on.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -40,6 +41,17 @@ class Stepped:
     log_ratio: FloatArray
 
 
+@dataclass(frozen=True)
+class Walked(Stepped):
+    """n samples some levels on.
+
+    Attributes:
+        taken: steps of each sample, [n]: as many as were granted (none where that is not positive), or fewer where the walk was stopped.
+    """
+
+    taken: IntArray
+
+
 class Stepper:
     """Moves samples of one kind down one grid with one solver."""
 
@@ -47,6 +59,25 @@ class Stepper:
         self.network, self.grid, self.solver = network, grid, solver
         self._like, self._condition = like, condition
         self.slopes = 2 if isinstance(network, FieldNetwork) else 0
+
+    def walk(self, states: Latents, seeds: SeedArray, granted: IntArray, stopped: Callable[[], bool]) -> Walked:
+        """`granted` [n] steps of n samples, one after the other until `stopped` says so. A lost sample stays where it was lost."""
+        asked, failures, log_ratio = 0, dict[int, Failure](), np.zeros(len(states))
+        going = granted > 0
+        for number in range(int(granted.max(initial=0))):
+            if stopped():
+                granted = np.minimum(granted, number)
+                break
+            at = np.flatnonzero(going & (granted > number))
+            if len(at) == 0:
+                break
+            moved = self.step(states.take(at), seeds[at], number)
+            asked += moved.asked
+            log_ratio[at] += moved.log_ratio
+            failures |= {int(at[row]): failure for row, failure in moved.failures.items()}
+            going[[int(at[row]) for row in moved.failures]] = False
+            states = states.put(at, moved.states)
+        return Walked(states, asked, failures, log_ratio, granted)
 
     def step(self, states: Latents, seeds: SeedArray, number: int = 0, start: Level | None = None) -> Stepped:
         """One step of n samples, none of them at the last level.

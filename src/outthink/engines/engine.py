@@ -21,6 +21,7 @@ from msgspec import Meta
 from outthink.core.cost import Cost
 from outthink.core.cut import Cut
 from outthink.core.errors import Failure
+from outthink.core.half_pairs import mended
 from outthink.core.process import Adaptation
 from outthink.core.settings import Count, Fraction, NonNegativeFloat, Settings
 from outthink.core.task import Message, Task
@@ -156,7 +157,7 @@ class Generation:
     """One reply.
 
     Attributes:
-        text: without the stop string; thinking text is apart, in `reasoning`.
+        text: without the stop string; thinking text is apart, in `reasoning`. Half surrogate pairs are mended in all texts.
         tokens: ids generated, the ones of a stop string or end token included, [t]; None where the backend does not tell.
         log_probs: [t] nats, aligned with `tokens`; None unless wanted and known.
         stop_text: the stop string that ended it, "" otherwise.
@@ -178,6 +179,14 @@ class Generation:
     uncertain: Cost = field(default_factory=Cost)
     names: tuple[str, ...] | None = None
     tool_calls: tuple[ToolCall, ...] = ()
+
+    def __post_init__(self) -> None:
+        # The one door of every engine's replies: see `outthink.core.half_pairs`.
+        for name in ("text", "stop_text", "reasoning"):
+            if not (said := getattr(self, name)).isascii():
+                object.__setattr__(self, name, mended(said))
+        if self.names is not None and not all(map(str.isascii, self.names)):
+            object.__setattr__(self, "names", tuple(map(mended, self.names)))
 
 
 @dataclass(frozen=True)

@@ -25,3 +25,8 @@ class Ungiven(PaidFailure):
 
     Whoever claims for requests claims for that one too: a process hands the slot back untouched, a judge has promised each by itself.
     """
+
+
+def unpaid(failure: Failure) -> Failure:
+    """The failure alone, once what it cost is charged."""
+    return Failure(failure.kind, failure.message, failure.status, failure.retryable)

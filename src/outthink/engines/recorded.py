@@ -18,6 +18,7 @@ from outthink.core.component import EngineSettings
 from outthink.core.cost import ZERO, Cost
 from outthink.core.cut import Cut
 from outthink.core.errors import EngineClosed, EngineError, Failure, InputError, explain
+from outthink.core.half_pairs import from_json
 from outthink.core.task import Message
 from outthink.engines.cassette import Cassette
 from outthink.engines.engine import (
@@ -32,10 +33,10 @@ from outthink.engines.engine import (
     TokenPrompt,
 )
 from outthink.engines.paid_failure import PaidFailure
-from outthink.engines.recording import variant
 from outthink.engines.recording_capabilities import chat_key, decode_key, describe_rating, encode_key, rating_key
 from outthink.engines.reply_codec import decode_continued, decode_costs, decode_generation
 from outthink.engines.request_key import describe, request_key, requests_key
+from outthink.engines.wrapping import variant
 
 
 class NotRecorded(EngineError):
@@ -147,7 +148,7 @@ class _RecordedTokenizer(Tokenizer):
         value = self._cassette.find(kind, key, 0)
         if value is None:
             raise NotRecorded(self._cassette, kind, about, key, 0)
-        return msgspec.json.decode(value)
+        return from_json(value)
 
 
 class ReplaysTokenizer(Tokenizing):
@@ -206,8 +207,7 @@ def recorded(source: str | Path | Cassette) -> RecordedEngine:
     described = msgspec.json.decode(found, type=Described)
     mixed = (ReplaysTokenizer,) if described.end_tokens is not None else ()
     rated = (ReplaysRatings,) if described.rates else ()
-    make: Callable[..., RecordedEngine] = variant(RecordedEngine, *mixed, *rated)
-    return make(cassette, described)
+    return variant(RecordedEngine, *mixed, *rated)(cassette, described)
 
 
 class Recorded(EngineSettings):

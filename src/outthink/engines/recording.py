@@ -13,20 +13,16 @@ closes that engine and the log.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import Any
 
 import msgspec
 
 from outthink.core.cost import ZERO, Cost
 from outthink.core.cut import Cut, gather_until
 from outthink.core.errors import Failure
-from outthink.core.process import Adaptation
 from outthink.engines.engine import (
     Engine,
-    EngineCapabilities,
     Generation,
     Request,
     ScoresContinuations,
@@ -43,6 +39,7 @@ from outthink.engines.reply_codec import (
 )
 from outthink.engines.reply_log import ReplyLog
 from outthink.engines.request_key import describe, request_key, requests_key
+from outthink.engines.wrapping import Wrapper, with_capabilities
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,7 @@ class Paid:
         return PaidFailure(reply.kind, reply.message, reply.status, reply.retryable, self.cost, self.uncertain)
 
 
-class RecordingEngine(Engine):
+class RecordingEngine(Wrapper):
     """See the module. Make one with `recording`, which adds the capabilities of the engine inside.
 
     Attributes:
@@ -88,7 +85,7 @@ class RecordingEngine(Engine):
     """
 
     def __init__(self, engine: Engine, log: ReplyLog, *, free: bool = False) -> None:
-        self.engine = engine
+        super().__init__(engine)
         self.log = log
         self.served = 0
         self.sent = 0
@@ -96,18 +93,6 @@ class RecordingEngine(Engine):
         self._replayed = ZERO
         if "engine" in log.kinds and log.find("engine", engine.name, 0) is None:
             log.answered("engine", engine.name, 0, describe_engine(engine))
-
-    @property
-    def name(self) -> str:
-        return self.engine.name
-
-    @property
-    def capabilities(self) -> EngineCapabilities:
-        return self.engine.capabilities
-
-    @property
-    def adaptations(self) -> tuple[Adaptation, ...]:
-        return self.engine.adaptations
 
     def counters(self) -> Cost:
         """What the engine inside has counted, and what the replies from the log had cost."""
@@ -205,16 +190,8 @@ class RecordingEngine(Engine):
 
 def recording(engine: Engine, log: ReplyLog, *, free: bool = False) -> RecordingEngine:
     """`engine` with its replies kept in `log`. `free`: what the log served costs nothing, because an earlier run paid for it."""
-    mixed = (RecordsTokenizer,) if isinstance(engine, Tokenizing) else ()
-    rated = (RecordsRatings,) if isinstance(engine, ScoresContinuations) else ()
-    make: Callable[..., RecordingEngine] = variant(RecordingEngine, *mixed, *rated)
+    make = with_capabilities(RecordingEngine, engine, RecordsTokenizer, RecordsRatings)
     return make(engine, log, free=free)
-
-
-@cache
-def variant(base: type[Any], *capabilities: type[Any]) -> type[Any]:
-    """`base` with these capabilities."""
-    return type(base.__name__, (*capabilities, base), {"__doc__": base.__doc__}) if capabilities else base
 
 
 def describe_engine(engine: Engine) -> bytes:

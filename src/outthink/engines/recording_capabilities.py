@@ -10,12 +10,13 @@ from typing import TypeVar
 
 import msgspec
 
-from outthink.core.errors import EngineError, Failure
+from outthink.core.errors import Failure
 from outthink.core.task import Message
 from outthink.engines.engine import Continued, Engine, ScoresContinuations, Tokenizer, Tokenizing, TokenPrompt
 from outthink.engines.reply_codec import decode_continued, encode_continued
 from outthink.engines.reply_log import ReplyLog
 from outthink.engines.request_key import digest
+from outthink.engines.wrapping import ratings_in, tokenizer_in
 
 T = TypeVar("T")
 
@@ -62,12 +63,8 @@ class RecordsTokenizer(Tokenizing):
     @property
     def tokenizer(self) -> Tokenizer:
         """The tokenizer inside; its answers are kept where the log wants them, for a replay without a model."""
-        inside = self.engine
-        if not isinstance(inside, Tokenizing):
-            raise EngineError(f"{type(inside).__name__} has no tokenizer.")
-        if "encode" not in self.log.kinds:
-            return inside.tokenizer
-        return _RecordingTokenizer(self.engine.name, inside.tokenizer, self.log)
+        inside = tokenizer_in(self.engine)
+        return _RecordingTokenizer(self.engine.name, inside, self.log) if "encode" in self.log.kinds else inside
 
 
 class RecordsRatings(ScoresContinuations):
@@ -84,9 +81,7 @@ class RecordsRatings(ScoresContinuations):
         max_uncached: Sequence[int] | None = None,
     ) -> list[Continued | Failure]:
         """Ratings from the log where it has them, from the engine inside for the rest."""
-        inside = self.engine
-        if not isinstance(inside, ScoresContinuations):
-            raise EngineError(f"{type(inside).__name__} rates no continuations.")
+        inside = ratings_in(self.engine)
         keys = [rating_key(self.engine.name, prompt, continuation) for prompt, continuation in pairs]
         indices = [self.log.place("log-probs", key) for key in keys]
         kept = [self.log.find("log-probs", key, index) for key, index in zip(keys, indices, strict=True)]

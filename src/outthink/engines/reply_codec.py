@@ -15,6 +15,7 @@ import numpy as np
 
 from outthink.core.cost import Cost
 from outthink.core.errors import Failure
+from outthink.core.half_pairs import from_json
 from outthink.engines.engine import Continued, Generation, StopReason
 from outthink.engines.paid_failure import PaidFailure, Ungiven
 from outthink.engines.tools import ToolCall
@@ -48,7 +49,7 @@ def encode_generation(reply: Generation | Failure) -> bytes:
 
 def decode_generation(data: bytes) -> Generation | Failure:
     """What `encode_generation` wrote."""
-    written = msgspec.json.decode(data)
+    written = from_json(data)
     if "failure" in written:
         return _read_failure(written)
     return Generation(

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Sequence
 
 from outthink.core.errors import EngineError, explain
+from outthink.core.half_pairs import mended
 from outthink.core.task import Message
 from outthink.engines.engine import Tokenizer
 
@@ -68,7 +69,7 @@ class ScriptedTokenizer(Tokenizer):
         return tuple(tokens)
 
     def decode(self, tokens: Sequence[int]) -> str:
-        return "".join("" if token == self._id[END] else self.text_of(token) for token in tokens)
+        return mended("".join("" if token == self._id[END] else self.text_of(token) for token in tokens))
 
     def chat(self, messages: Sequence[Message], *, prefix: str = "") -> tuple[int, ...]:
         tokens: list[int] = []
@@ -110,7 +111,9 @@ class ScriptedTokenizer(Tokenizer):
             return known
         if len(text) == 1:
             return _CHARACTERS + ord(text)
-        token = _UNDECLARED + int.from_bytes(hashlib.blake2b(text.encode(), digest_size=5).digest(), "little")
+        token = _UNDECLARED + int.from_bytes(
+            hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=5).digest(), "little"
+        )
         self._text[token], self._id[text] = text, token
         return token
 

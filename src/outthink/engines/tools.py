@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from outthink.core.half_pairs import mended
+
 
 @dataclass(frozen=True)
 class Tools:
@@ -29,3 +31,7 @@ class ToolCall(msgspec.Struct, frozen=True):
     name: str
     arguments: str
     id: str = ""
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            msgspec.structs.force_setattr(self, name, mended(getattr(self, name)))

@@ -81,6 +81,7 @@ def difference_at_cost(
         for c, p, s in zip(own_cost, np.maximum.accumulate(paid, axis=1), solved, strict=True)
     ]
     differences = own_value - np.array(read)
+    differences[np.abs(differences) < TINY] = 0.0  # two ways of adding the same numbers
     low, high = (float(end) for end in percentile_ends(differences[1:], n, level))
     interval = Interval(low, high, level)
     if low == high == 0.0:  # nobody ever differed, which is no proof that nobody can

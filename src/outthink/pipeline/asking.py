@@ -12,31 +12,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import count, groupby
-
-import numpy as np
 
 from outthink.core.checkpoint import Saved, decode, encode
 from outthink.core.component import EngineSettings
-from outthink.core.cost import ZERO, Budget, Cost
+from outthink.core.cost import Budget
 from outthink.core.errors import CheckpointError, Failure, Incompatible, OutthinkError, explain
 from outthink.core.ledger import Allowance
 from outthink.core.process import Adaptation, Advance, Process
 from outthink.core.settings import replace as changed
+from outthink.core.slots import Slots
 from outthink.core.solver import Search
 from outthink.core.task import Candidate, Feature, Message, Task
-from outthink.engines.claims import grant
 from outthink.engines.engine import (
     ChatPrompt,
     Engine,
-    Generation,
     Request,
     Sampling,
     StopReason,
     Tokenizing,
 )
-from outthink.engines.paid_failure import PaidFailure, Ungiven
+from outthink.engines.replying import claimed, replies
 from outthink.numerics.types import IntArray, SeedArray
 from outthink.text.modes import continuation
 from outthink.text.partial import Partial
@@ -91,16 +88,6 @@ class Inner:
 
     search: Search
     budget: Budget | None = None
-
-
-@dataclass
-class _Work:
-    states: list[Asked]
-    short: set[int] = field(default_factory=set)
-    untouched: set[int] = field(default_factory=set)
-    failures: dict[int, Failure] = field(default_factory=dict)
-    cost: Cost = ZERO
-    uncertain: Cost = ZERO
 
 
 class AskingProcess(Process[Asks]):
@@ -163,7 +150,7 @@ class AskingProcess(Process[Asks]):
     async def advance(
         self, states: Asks, seeds: SeedArray, *, steps: int | None = 1, allowance: Allowance
     ) -> Advance[Asks]:
-        work = _Work(list(states))
+        work = Slots(states)
         plain = Ask(max_tokens=self.settings.max_tokens)
         todo = [(i, state.ask or plain) for i, state in enumerate(states) if not state.stop]
         wanted = [(i, ask, self.request(ask, int(seeds[i]))) for i, ask in todo]
@@ -172,24 +159,12 @@ class AskingProcess(Process[Asks]):
         for (engine, whole), group in groupby(wanted, key=lambda one: (one[1].engine, one[1].whole)):
             some = list(group)
             least = max(ask.max_tokens for _, ask, _ in some) if whole else self.settings.least_tokens
-            granted = grant(self.engines[engine], [(i, request) for i, _, request in some], allowance, least)
-            work.failures.update(granted.refused)
-            sent.update(granted.requests)
-            work.untouched.update(i for i, _, _ in some if i not in granted.requests and i not in granted.refused)
+            pairs = [(i, request) for i, _, request in some]
+            sent.update(claimed(work, self.engines[engine], pairs, allowance, least).requests)
         await asyncio.gather(
             *(self._send(work, place, sent, dict(todo), allowance) for place in range(len(self.engines)))
         )
-        n = len(states)
-        return Advance(
-            states=tuple(states[i] if i in work.failures else state for i, state in enumerate(work.states)),
-            done=np.array([bool(state.stop) for state in work.states], dtype=bool),
-            log_ratio=np.zeros(n),
-            cost=work.cost,
-            failures=work.failures,
-            short=np.isin(np.arange(n), list(work.short)),
-            untouched=np.isin(np.arange(n), list(work.untouched)),
-            uncertain=work.uncertain,
-        )
+        return work.result(lambda state: bool(state.stop))
 
     def take(self, states: Asks, index: IntArray) -> Asks:
         return tuple([states[i] for i in index.tolist()])
@@ -253,32 +228,24 @@ class AskingProcess(Process[Asks]):
         return self._prompters[(place, more)]
 
     async def _send(
-        self, work: _Work, place: int, sent: dict[int, Request], asks: dict[int, Ask], allowance: Allowance
+        self, work: Slots[Asked], place: int, sent: dict[int, Request], asks: dict[int, Ask], allowance: Allowance
     ) -> None:
-        slots = [i for i in sent if asks[i].engine == place]
-        if not slots:
-            return
+        requests = {i: request for i, request in sent.items() if asks[i].engine == place}
         try:
-            replies = await self.engines[place].generate([sent[i] for i in slots], cut=allowance.cut)
+            found = await replies(work, self.engines[place], requests, allowance.cut)
         except OutthinkError as error:
             # One engine that breaks as a whole leaves what the others were paid for.
-            work.failures.update(dict.fromkeys(slots, Failure.of(error)))
+            work.failures.update(dict.fromkeys(requests, Failure.of(error)))
             return
-        for i, reply in zip(slots, replies, strict=True):
-            if isinstance(reply, Generation | PaidFailure):
-                work.cost, work.uncertain = work.cost + reply.cost, work.uncertain + reply.uncertain
-            if isinstance(reply, Ungiven):
-                work.untouched.add(i)
-            elif isinstance(reply, Failure):
-                work.failures[i] = Failure(reply.kind, reply.message, reply.status, reply.retryable)
-            elif reply.stop is StopReason.CANCELLED or (
-                reply.stop is StopReason.LENGTH and sent[i].max_tokens < asks[i].max_tokens
+        for i, generation in found.items():
+            said = replace(work.states[i], text=generation.text, reasoning=generation.reasoning)
+            if generation.stop is StopReason.CANCELLED or (
+                generation.stop is StopReason.LENGTH and sent[i].max_tokens < asks[i].max_tokens
             ):
-                work.states[i] = replace(work.states[i], text=reply.text, reasoning=reply.reasoning)
+                work.states[i] = said
                 work.short.add(i)
             else:
-                stop = "length" if reply.stop is StopReason.LENGTH else "end"
-                work.states[i] = replace(work.states[i], text=reply.text, reasoning=reply.reasoning, stop=stop)
+                work.states[i] = replace(said, stop="length" if generation.stop is StopReason.LENGTH else "end")
 
     def _viewed(self, states: Asks, texts: Sequence[str]) -> list[Candidate]:
         extract = self._extract

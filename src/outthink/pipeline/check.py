@@ -1,7 +1,8 @@
 """The verifier by a model: it examines each candidate, then says of that examination whether the candidate is correct.
 
 Two requests a candidate. A verdict that says both words or neither is not "correct". Where nobody is verified everyone stays, with what was
-said of them, and the record says so. For a verifier of the library, exact ones among them, take the stage `score`.
+said of them, and the record says so. Where the budget ends between the two, what the examinations said is kept for whoever takes the run up
+again. For a verifier of the library, exact ones among them, take the stage `score`.
 
 Source: spec 08, verifier and step 6 (arXiv 2409.15254). Departure: all candidates are examined at once, so `first` cuts afterwards; the
 published code goes through them one by one and stops early.
@@ -10,10 +11,12 @@ published code goes through them one by one and stops early.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from outthink.core.checkpoint import Saved
+from outthink.core.errors import BudgetExhausted
 from outthink.core.key import Key
 from outthink.core.settings import Count, Positive
 from outthink.pipeline.desk import Desk
@@ -24,6 +27,13 @@ from outthink.pipeline.wording import JUSTIFY, VERDICT, check_places, fill
 
 EXAMINER = "You examine answers step by step."
 JUDGE = "You say whether answers are correct."
+
+
+@dataclass(frozen=True)
+class Examined(Saved):
+    """What was said of each candidate, [n]; None of whom nobody has examined yet."""
+
+    reasons: tuple[str | None, ...]
 
 
 class Verify(ModelStage):
@@ -49,8 +59,21 @@ class Verify(ModelStage):
     async def run(self, flow: Flow, desk: Desk, key: Key) -> Flow:
         members, question, texts = flow.members, desk.question(flow), desk.texts(flow.members)
         place, earlier = desk.process.index_of(self.engine), desk.earlier()
-        asks = [self.ask(fill(self.justify, question=question, candidate=t), EXAMINER, place, earlier) for t in texts]
-        reasons = await desk.replies(asks, key.child("justify"), kind="justify")
+        before = flow.progress.reasons if isinstance(flow.progress, Examined) else (None,) * len(texts)
+        reasons = list(before)
+        waiting = [i for i, said in enumerate(before) if said is None]
+        asks = [
+            self.ask(fill(self.justify, question=question, candidate=texts[i]), EXAMINER, place, earlier)
+            for i in waiting
+        ]
+        try:
+            replies = await desk.replies(asks, key.child("justify"), kind="justify")
+        except BudgetExhausted:
+            if len(waiting) == len(texts):
+                raise
+            replies = [None] * len(waiting)
+        for i, said in zip(waiting, replies, strict=True):
+            reasons[i] = said
         known = [i for i, said in enumerate(reasons) if said is not None]
         asks = [
             self.ask(
@@ -58,20 +81,33 @@ class Verify(ModelStage):
             )
             for i in known
         ]
-        found = await read_each(
-            desk, asks, lambda _, reply: verdict(reply), key.child("verdict"), kind=self.name(), retries=self.retries
-        )
+        try:
+            found = await read_each(
+                desk,
+                asks,
+                lambda _, reply: verdict(reply),
+                key.child("verdict"),
+                kind=self.name(),
+                retries=self.retries,
+            )
+        except BudgetExhausted:
+            if tuple(reasons) == before:
+                raise
+            desk.say(f"{len(known)} of {len(texts)} candidates were examined, and there was no room for a verdict")
+            desk.keeps()
+            return replace(flow, progress=Examined(tuple(reasons)))
         unknown = found.count(None) + len(texts) - len(known)
         if unknown:
             desk.note(f"verify: {unknown} of {len(texts)} candidates have no verdict and do not count as verified")
+        flow = replace(flow, progress=None, agreement=None)
         score = np.full(len(texts), np.nan)
         score[known] = [np.nan if right is None else float(right) for right in found]
         good = np.flatnonzero(score == 1.0)
         if len(good) == 0:
             desk.note("verify: nobody was verified; all candidates stay")
-            return replace(flow, members=replace(members, score=score), agreement=None)
+            return replace(flow, members=replace(members, score=score))
         kept = good[: self.first] if self.first else good
-        return replace(flow, members=replace(members, score=score).take(kept), agreement=None)
+        return replace(flow, members=replace(members, score=score).take(kept))
 
     def needs(self, sizes: Sizes, rehearsal: Rehearsal) -> Sequence[Need]:
         place, blank = rehearsal.place_of(self.engine), {"question": rehearsal.question, "candidate": "", "reasons": ""}

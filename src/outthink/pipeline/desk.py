@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from outthink.core.batch import Batch
 from outthink.core.cost import Role
-from outthink.core.errors import Incompatible
+from outthink.core.errors import BudgetExhausted, Incompatible
 from outthink.core.key import Key
 from outthink.core.run import Run
 from outthink.core.task import Candidate
@@ -33,6 +33,9 @@ class Desk:
     notes: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self._limit = self.run.limit
+
     @property
     def process(self) -> AskingProcess:
         """The run's process. Raises `Incompatible` where it is of another kind."""
@@ -50,6 +53,10 @@ class Desk:
         """Put something into the record of this layer."""
         self.said.append(text)
 
+    def keeps(self) -> None:
+        """Say that the limit which ended the stage here has cost it nothing: what there is goes into the next round as it is."""
+        self.run.limit = self._limit
+
     def crowd(self, n: int, who: str) -> None:
         """Say so when very many candidates go into one prompt."""
         if n > CROWD:
@@ -64,8 +71,14 @@ class Desk:
         return moved.batch
 
     async def replies(self, asks: Sequence[Ask], key: Key, *, kind: str, role: Role = "verify") -> list[str | None]:
-        """The reply to each ask, without thinking; None where there is none."""
+        """The reply to each ask, without thinking; None where there is none.
+
+        Raises `BudgetExhausted` where there is none at all, and a limit or a cut is why.
+        """
         batch = await self.ask(asks, key, kind=kind, role=role)
+        if asks and (gone := self.run.session.cut.reason) and not batch.done.any():
+            # Nobody was heard: that is no reply that cannot be read, and the stage has not been gone through.
+            raise BudgetExhausted(gone)
         shown = [self.process.shown(state) for state in batch.states]
         return [text if done else None for text, done in zip(shown, batch.finished.tolist(), strict=True)]
 

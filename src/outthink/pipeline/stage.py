@@ -163,9 +163,10 @@ async def read_each(
     for attempt in range(1 + retries):
         try:
             replies = await desk.replies([asks[i] for i in waiting], key.child(attempt), kind=kind)
-        except BudgetExhausted:
+        except BudgetExhausted as error:
             if attempt == 0:
                 raise
+            desk.run.limit = error.limit
             break  # what has been read stays
         for i, reply in zip(waiting, replies, strict=True):
             found[i] = None if reply is None else read(i, reply)

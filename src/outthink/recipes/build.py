@@ -67,7 +67,10 @@ async def build(recipe: Recipe, *, live: Live | None = None, engines: Engines | 
         engine = live.engine
         if engine is None and live.process is None:
             engine = await stack.enter_async_context(engines.leased(recipe.engine))
-        parts = Parts(engine=engine, answer=recipe.answer, own=await own_open(recipe, live, engines, stack))
+        process = recipe.process if live.process is None else None
+        parts = Parts(
+            engine=engine, answer=recipe.answer, process=process, own=await own_open(recipe, live, engines, stack)
+        )
         verifier = live.verifier
         if verifier is None and recipe.verifier is not None:
             # Libraries are imported and sandboxes are tried out there: no work for an event loop.

@@ -34,6 +34,7 @@ from outthink.core.component import AnswerSettings, Parts
 from outthink.core.cost import Cost
 from outthink.core.cut import gather_until
 from outthink.core.errors import Failure, Incompatible, SettingsError, explain
+from outthink.core.half_pairs import mended
 from outthink.core.ledger import Allowance
 from outthink.core.process import Advance, Process
 from outthink.core.rows import as_index
@@ -223,7 +224,7 @@ async def _called(generate: Generate, first: Any, named: Mapping[str, Any]) -> _
 
 def _text(value: Any) -> str | Failure:
     if isinstance(value, str):
-        return value
+        return mended(value)
     if isinstance(value, Exception):
         return Failure.of(value)
     return Failure("TypeError", f"The function returned {type(value).__name__} {value!r:.80}; expected a str.")

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from outthink.agent import AgentProcess
 from outthink.core.algorithm import Algorithm
 from outthink.core.cost import ZERO, Cost, total_of
 from outthink.core.ledger import Allowance
@@ -225,8 +226,8 @@ def _(algorithm: Evolve, spec: ScoreSpec | None) -> Rewriting | None:
 def _told(algorithm: Refine | Evolve, spec: ScoreSpec | None, ends: int = 0) -> Rewriting:
     """The longest that is told of an answer's score, and of so many others."""
     widest = Standing(score=-1.234e-300, note="")
-    reads = spec is not None and spec.reads_reference
-    notes = algorithm.feedback in ("notes", "score-and-notes") and algorithm.needs_verifier and not reads
+    silent = spec is not None and not spec.tells_notes
+    notes = algorithm.feedback in ("notes", "score-and-notes") and algorithm.needs_verifier and not silent
     return Rewriting(told(algorithm.request, algorithm.feedback, widest, spec, (widest,) * ends), notes)
 
 
@@ -235,7 +236,13 @@ async def price(process: Process[Any]) -> Meter:
     meter = Meter()
     seeds = np.zeros(1, np.uint64)
     await process.advance(await process.start(seeds), seeds, steps=None, allowance=meter)
+    meter.asked = _whole(process, meter.asked)
     return meter
+
+
+def _whole(process: Process[Any], asked: Cost) -> Cost:
+    """What a member asks for that asked for so much at first: an agent asks anew for each turn."""
+    return asked.times(process.settings.turns) if isinstance(process, AgentProcess) else asked
 
 
 async def _rewritten(process: Process[Any], told_it: Rewriting, member: Cost) -> Cost:
@@ -248,7 +255,7 @@ async def _rewritten(process: Process[Any], told_it: Rewriting, member: Cost) ->
     meter = Meter()
     seeds = np.zeros(1, np.uint64)
     await process.revise(await process.start(seeds), [told_it.feedback], seeds, allowance=meter)
-    return meter.asked + Cost(input_tokens=2 * member.output_tokens)
+    return _whole(process, meter.asked) + Cost(input_tokens=2 * member.output_tokens)
 
 
 async def most(built: Built, tasks: Sequence[Task]) -> Most:
@@ -321,14 +328,21 @@ async def _share(built: Built, task: Task) -> _Share:
     member = asked.asked
     spec = search.verifier.spec if search.verifier is not None else None
     judged = search.verifier.most(task) if search.verifier is not None else ZERO
-    # Every step writes at least one token where members write tokens at all, but for a last one that only ends.
-    steps = min(search.max_steps, member.output_tokens + 1) if member.output_tokens else search.max_steps
+    steps = _steps(process, member, search.max_steps)
     bound = None if _asks_in_words(built.recipe, search.algorithm) else moves(search.algorithm, steps)
     told_it = rewriting(search.algorithm, spec)
     if told_it is not None:
         member = _greater(member, await _rewritten(process, told_it, member))
-    noted = told_it is not None and told_it.notes
+    # What an agent sees after an action is read at the next one, and nobody knows how long it is.
+    noted = isinstance(process, AgentProcess) or (told_it is not None and told_it.notes)
     return _Share(bound, member, judged, asked.least, _draws_whole(search.algorithm), noted=noted)
+
+
+def _steps(process: Process[Any], member: Cost, guard: int) -> int:
+    """The most steps that a member takes: an agent's turns; else each writes a token, but a last one that only ends."""
+    if isinstance(process, AgentProcess):
+        return min(guard, process.settings.turns)
+    return min(guard, member.output_tokens + 1) if member.output_tokens else guard
 
 
 async def _layers(recipe: Recipe, search: Search, pipeline: Pipeline, process: AskingProcess) -> _Share:

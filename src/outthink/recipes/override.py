@@ -139,7 +139,9 @@ def _below(at: Any, piece: str) -> Any:
     """What stands at `piece` of a table, or at that place of a list; an empty table where a table has nothing there."""
     if isinstance(at, list):
         return at[int(piece)] if piece.isdigit() and int(piece) < len(at) else None
-    return at.setdefault(piece, {})
+    if at.get(piece) is None:
+        at[piece] = {}
+    return at[piece]
 
 
 def _defaults(tables: Mapping[str, Any], path: Sequence[str], where: str) -> dict[str, Any]:

@@ -47,7 +47,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
         "recorded": "outthink.engines.recorded:Recorded",
         "transformers": "outthink.engines.torch.settings:Transformers",
     },
-    "process": {"text": "outthink.text.settings:Text"},
+    "process": {"text": "outthink.text.settings:Text", "agent": "outthink.agent:Agent"},
     "algorithm": {
         "best-of-n": "outthink.search.best_of_n:BestOfN",
         "best-first": "outthink.search.best_first:BestFirst",
@@ -89,6 +89,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
         "embedded-reward-model": "outthink.verify:EmbeddedRewardModel",
         "reward-model": "outthink.verify:RewardModel",
         "scoring-server": "outthink.verify:ScoringServer",
+        "episode-reward": "outthink.agent:EpisodeReward",
     },
     "answer": {
         "plain": "outthink.verify:Plain",

@@ -307,7 +307,7 @@ class Evolve(Algorithm[Evolved]):
 
     def _feedback(self, parents: Archive, run: Run) -> list[str]:
         spec = run.verifier.spec if run.verifier is not None else None
-        silent = spec is None or spec.reads_reference
+        silent = spec is None or not spec.tells_notes
         notes = [""] * len(parents) if silent else run.notes(parents.batch)
         scores = np.where(np.isfinite(parents.score), parents.score, np.nan)
         standing = [Standing(float(score), note) for score, note in zip(scores, notes, strict=True)]

@@ -188,7 +188,7 @@ class ParticleFilter(Weighing[Particles]):
 
     def watch(self, p: Particles, run: Run) -> Particles:
         """Say so when every member is rejected, when few carry all the weight for long, and what else the user should know."""
-        watched = p.watched.weights(p.log_w, p.step, distinct(p), run)
+        watched = p.watched.weights(p.log_w, p.step, lambda: distinct(p), run)
         if self.done(p):
             tell_of_length(self.annealing, p.batch.depth[p.batch.finished] * self.every, run)
             watched.at_end(run)

@@ -290,7 +290,7 @@ class Refine(Algorithm[Chains]):
     def _notes(self, versions: Versions, run: Run) -> list[str]:
         """What may be told of each version, [m]; nothing of what a verifier says that reads the right answer."""
         spec = run.verifier.spec if run.verifier is not None and self.needs_verifier else None
-        if spec is None or spec.reads_reference:
+        if spec is None or not spec.tells_notes:
             return [""] * len(versions)
         notes = run.notes(versions.batch)
         return notes if self.judge_again else versions.said_of_equals(notes)

@@ -263,7 +263,7 @@ class Sweeping(Weighing[Sweeps]):
                 chosen = int(np.searchsorted(mass, rng.random() * mass[-1], side="right"))
                 paths.append(state.lineage.path(int(rows.tip[chosen])))
             else:
-                state.watched.weights(rows.log_w, state.step, 0, run)
+                state.watched.weights(rows.log_w, state.step, lambda: 0, run)
                 paths.append(np.zeros(0, np.int64))
         kept = self.exchange(Kept.of(state.lineage, paths), state.sweep + 1, run, key.child("exchange"))
         members = replace(now, log_w=self._normalised(now.log_w))

@@ -5,6 +5,7 @@ Each is said once. Effective sample sizes see weights only, so the founding memb
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -40,8 +41,11 @@ class Watched(Saved):
     judged: int = 0
     equal: int = 0
 
-    def weights(self, log_w: FloatArray, step: int, distinct: int, run: Run) -> Watched:
-        """Say so when every member is rejected, or when few carry all the weight for long. `log_w` [n] nats."""
+    def weights(self, log_w: FloatArray, step: int, distinct: Callable[[], int], run: Run) -> Watched:
+        """Say so when every member is rejected, or when few carry all the weight for long. `log_w` [n] nats.
+
+        `distinct`: counts the founding members that still have descendants.
+        """
         if not np.isfinite(log_w).any():
             run.warn(
                 f"Every member was rejected at step {step}: all weights are zero. Raise n, lower the twist's strength, or start again "
@@ -51,10 +55,10 @@ class Watched(Saved):
         lean = self.lean + 1 if effective_sample_size(log_w) < COLLAPSED_SHARE * len(log_w) else 0
         if lean == COLLAPSED_STEPS:
             run.warn(
-                f"The effective sample size was under {COLLAPSED_SHARE:.0%} for {lean} steps ({distinct} distinct ancestors left). "
+                f"The effective sample size was under {COLLAPSED_SHARE:.0%} for {lean} steps ({distinct()} distinct ancestors left). "
                 "Raise n, lower the twist's strength, or anneal the resampling."
             )
-        return replace(self, lean=lean)
+        return self if lean == self.lean else replace(self, lean=lean)
 
     def clips(self, clipped: int, log_score: FloatArray, run: Run) -> Watched:
         """Count clipped scores, and say so the first time. `log_score` [n]: nan for none."""
@@ -74,6 +78,8 @@ class Watched(Saved):
     async def divergence(self, before: Batch, after: Batch, run: Run) -> Watched:
         """Say so when copies of one parent take the same step time after time: then forking buys nothing."""
         if self.equal == SETTLED:
+            return self
+        if len(set(before.id.tolist())) == len(before):
             return self
         moved = np.flatnonzero(before.id != after.id)
         _, inverse, counts = np.unique(before.id[moved], return_inverse=True, return_counts=True)

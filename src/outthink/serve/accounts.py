@@ -8,6 +8,7 @@ from typing import Any
 from outthink.core.cost import Cost
 from outthink.core.result import Result
 from outthink.serve.searching import Outcome
+from outthink.serve.selecting import Answered
 
 _COUNTS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "calls", "verifier_calls")
 
@@ -29,8 +30,12 @@ def usage(result: Result, first: str = "prompt", second: str = "completion") -> 
 
 
 def account(outcome: Outcome, model: str) -> dict[str, Any]:
-    """The field `outthink` of a reply. Scores and weights are those of all candidates, in the search's order."""
-    result = outcome.result
+    """The field `outthink` of a reply. Scores and weights are those of all candidates, in the search's order.
+
+    `chosen` and `answer` are what is sent: not the search's own choice where that was no valid document, or where fields were voted on.
+    """
+    result, first = outcome.result, outcome.answers[0]
+    extracted = result.answer if first.candidate == result.chosen else _extracted(result, first)
     return {
         "model": model,
         "run": outcome.run or None,
@@ -40,14 +45,19 @@ def account(outcome: Outcome, model: str) -> dict[str, Any]:
         "limit": result.limit or None,
         "steps": result.steps,
         "candidates": len(result.candidates),
-        "chosen": result.chosen,
-        "answer": result.answer if isinstance(result.answer, str) else None,
+        "chosen": first.candidate,
+        "answer": extracted if isinstance(extracted, str) else None,
         "scores": result.scores,
         "weights": result.weights,
         "agreement": result.agreement,
         "effective_n": result.effective_n,
         "degraded": result.degraded,
     }
+
+
+def _extracted(result: Result, answer: Answered) -> str:
+    own = None if answer.candidate is None else result.candidates[answer.candidate].answer
+    return answer.text if own is None else own
 
 
 def _counts(cost: Cost) -> dict[str, Any]:

@@ -49,6 +49,8 @@ class Ask:
         sampling: settings of `Sampling` by name; only those that were given.
         max_tokens, seed: None where the request says nothing.
         form: the JSON that the answer must be.
+        prompt_field, limit_field: what the interface calls `prompt` and `max_tokens`, for refusals.
+        repeated: what the reply says again of the request, as it was sent.
     """
 
     model: str
@@ -66,7 +68,9 @@ class Ask:
     user: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
     options: Options = field(default_factory=Options)
+    prompt_field: str = "messages"
     limit_field: str = "max_tokens"
+    repeated: dict[str, Any] = field(default_factory=dict)
 
     def check(self, ceilings: Ceilings) -> None:
         """Raises `Refusal` for what is out of bounds."""

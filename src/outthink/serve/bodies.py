@@ -12,7 +12,7 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 
 from outthink.core.errors import SettingsError
-from outthink.core.settings import whole_text
+from outthink.core.half_pairs import whole_text
 from outthink.serve.asking import Options
 from outthink.serve.configuration import Limits
 from outthink.serve.documents import Form

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
@@ -10,24 +9,17 @@ import msgspec
 from msgspec import Meta
 
 from outthink.core.task import Message
-from outthink.engines.tools import ToolCall, Tools
+from outthink.engines.tools import ToolCall
 from outthink.serve.accounts import account, usage
-from outthink.serve.asking import Ask, Options
-from outthink.serve.bodies import (
-    StreamOptions,
-    decoded,
-    form_of,
-    limit_of,
-    options_of,
-    sampling_of,
-    stops_of,
-)
+from outthink.serve.asking import Ask
+from outthink.serve.bodies import decoded, form_of, limit_of
+from outthink.serve.fields import AtLeastOne, SharedFields, ask_of
+from outthink.serve.functions import check_together, new_call_id, tools_of
 from outthink.serve.interface import Interface, Reply, event, pieces
 from outthink.serve.process import ServedToken
 from outthink.serve.refusal import refused
 from outthink.serve.selecting import Answered
 
-SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "logit_bias")
 NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "audio": (),
     "function_call": (),
@@ -48,8 +40,6 @@ NEUTRAL: Mapping[str, tuple[Any, ...]] = {
 }
 """Fields of the interface that are not honoured, with the values that ask for nothing."""
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
-_TOKEN = Annotated[int, Meta(ge=1)]
-_PENALTY = Annotated[float, Meta(ge=-2.0, le=2.0)]
 
 
 class ChatMessage(msgspec.Struct, forbid_unknown_fields=True):
@@ -66,31 +56,17 @@ class ChatMessage(msgspec.Struct, forbid_unknown_fields=True):
     annotations: list[Any] | None = None
 
 
-class ChatBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class ChatBody(SharedFields, kw_only=True, forbid_unknown_fields=True):
     """The fields that are honoured."""
 
-    model: str
     messages: Annotated[list[ChatMessage], Meta(min_length=1)]
-    temperature: Annotated[float, Meta(ge=0.0, le=2.0)] | None = None
-    top_p: Annotated[float, Meta(gt=0.0, le=1.0)] | None = None
-    max_tokens: _TOKEN | None = None
-    max_completion_tokens: _TOKEN | None = None
-    n: _TOKEN = 1
-    stop: str | list[str] | None = None
-    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
-    stream: bool = False
-    stream_options: StreamOptions | None = None
+    max_tokens: AtLeastOne | None = None
+    max_completion_tokens: AtLeastOne | None = None
     logprobs: bool = False
-    presence_penalty: _PENALTY | None = None
-    frequency_penalty: _PENALTY | None = None
-    logit_bias: dict[str, float] | None = None
     response_format: dict[str, Any] | None = None
-    user: str = ""
-    metadata: dict[str, str] = msgspec.field(default_factory=dict)
     tools: list[dict[str, Any]] | None = None
     tool_choice: str | dict[str, Any] | None = None
     parallel_tool_calls: bool | None = None
-    outthink: Options | None = None
 
 
 class Chat(Interface):
@@ -103,27 +79,18 @@ class Chat(Interface):
     def read(self, body: Mapping[str, Any]) -> Ask:
         given = decoded(body, ChatBody, NEUTRAL)
         limit, name = limit_of({"max_tokens": given.max_tokens, "max_completion_tokens": given.max_completion_tokens})
-        if given.stream_options is not None and not given.stream:
-            raise refused("stream_options", "Only a stream has them.")
-        ask = Ask(
-            model=given.model,
+        ask = ask_of(
+            given,
             prompt=tuple(_message(m, i) for i, m in enumerate(given.messages)),
-            n=given.n,
-            stream=given.stream,
-            include_usage=given.stream_options is not None and given.stream_options.include_usage,
-            sampling=sampling_of(given, SAMPLING),
             max_tokens=limit,
             limit_field=name,
-            stop=stops_of(given.stop),
-            seed=None if given.seed is None else given.seed % 2**64,
             log_probs=given.logprobs,
             form=form_of(given.response_format, "response_format"),
-            tools=_tools(given),
-            user=given.user,
-            metadata=given.metadata,
-            options=options_of(given.outthink),
+            tools=tools_of(given.tools, given.tool_choice, given.parallel_tool_calls),
         )
-        _together(ask)
+        check_together(
+            ask.tools, {"logprobs": ask.log_probs, "response_format": ask.form is not None, "stop": ask.stop}
+        )
         return ask
 
     def document(self, reply: Reply) -> dict[str, Any]:
@@ -185,7 +152,7 @@ def _said(answer: Answered) -> dict[str, Any]:
 def _calls(calls: Sequence[ToolCall]) -> list[dict[str, Any]]:
     return [
         {
-            "id": call.id or f"call_{secrets.token_hex(12)}",
+            "id": call.id or new_call_id(),
             "type": "function",
             "function": {"name": call.name, "arguments": call.arguments},
         }
@@ -231,27 +198,3 @@ def text_of(content: str | list[dict[str, Any]] | None, place: str) -> str:
             raise refused(f"{place}[{k}]", "Text only: images, audio and files are not passed on here.")
         texts.append(text)
     return "".join(texts)
-
-
-def _tools(given: ChatBody) -> Tools | None:
-    if not given.tools:
-        for name in ("tool_choice", "parallel_tool_calls"):
-            value = getattr(given, name)
-            if value is not None and not (name == "tool_choice" and value in ("none", "auto")):
-                raise refused(name, "There are no tools in this request.")
-        return None
-    for k, tool in enumerate(given.tools):
-        if tool.get("type") != "function" or not isinstance(tool.get("function"), dict):
-            raise refused(f"tools[{k}]", "Functions only.")
-    if given.tool_choice == "none":
-        return None
-    return Tools(tuple(given.tools), given.tool_choice, given.parallel_tool_calls)
-
-
-def _together(ask: Ask) -> None:
-    """Pairs of fields of which one would undo the other. Raises `Refusal`."""
-    if ask.tools is None:
-        return
-    for name, there in (("logprobs", ask.log_probs), ("response_format", ask.form is not None), ("stop", ask.stop)):
-        if there:
-            raise refused(name, "Not together with tools: it is not known how it would apply to a call.")

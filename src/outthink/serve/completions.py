@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any
-
-import msgspec
-from msgspec import Meta
+from typing import Any
 
 from outthink.serve.accounts import account, usage
-from outthink.serve.asking import Ask, Options
-from outthink.serve.bodies import StreamOptions, decoded, options_of, sampling_of, stops_of
-from outthink.serve.chat import SAMPLING
+from outthink.serve.asking import Ask
+from outthink.serve.bodies import decoded
+from outthink.serve.fields import AtLeastOne, SharedFields, ask_of
 from outthink.serve.interface import Interface, Reply, event, pieces
 from outthink.serve.process import ServedToken
 from outthink.serve.refusal import refused
@@ -19,30 +16,14 @@ from outthink.serve.refusal import refused
 DEFAULT_TOKENS = 16
 """OpenAI's own default of `max_tokens` at this address."""
 NEUTRAL: Mapping[str, tuple[Any, ...]] = {"echo": (False,), "suffix": (), "best_of": (1,)}
-_TOKEN = Annotated[int, Meta(ge=1)]
-_PENALTY = Annotated[float, Meta(ge=-2.0, le=2.0)]
 
 
-class CompletionBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class CompletionBody(SharedFields, kw_only=True, forbid_unknown_fields=True):
     """The fields that are honoured."""
 
-    model: str
     prompt: str | list[str]
-    temperature: Annotated[float, Meta(ge=0.0, le=2.0)] | None = None
-    top_p: Annotated[float, Meta(gt=0.0, le=1.0)] | None = None
-    max_tokens: _TOKEN = DEFAULT_TOKENS
-    n: _TOKEN = 1
-    stop: str | list[str] | None = None
-    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
-    stream: bool = False
-    stream_options: StreamOptions | None = None
+    max_tokens: AtLeastOne = DEFAULT_TOKENS
     logprobs: int | None = None
-    presence_penalty: _PENALTY | None = None
-    frequency_penalty: _PENALTY | None = None
-    logit_bias: dict[str, float] | None = None
-    user: str = ""
-    metadata: dict[str, str] = msgspec.field(default_factory=dict)
-    outthink: Options | None = None
 
 
 class Completions(Interface):
@@ -59,22 +40,8 @@ class Completions(Interface):
             raise refused("prompt", "One text that is not empty. Send several requests for several prompts.")
         if given.logprobs:
             raise refused("logprobs", "0 gives those of the tokens in the answer; alternatives are not known here.")
-        if given.stream_options is not None and not given.stream:
-            raise refused("stream_options", "Only a stream has them.")
-        return Ask(
-            model=given.model,
-            prompt=prompts[0],
-            n=given.n,
-            stream=given.stream,
-            include_usage=given.stream_options is not None and given.stream_options.include_usage,
-            sampling=sampling_of(given, SAMPLING),
-            max_tokens=given.max_tokens,
-            stop=stops_of(given.stop),
-            seed=None if given.seed is None else given.seed % 2**64,
-            log_probs=given.logprobs == 0,
-            user=given.user,
-            metadata=given.metadata,
-            options=options_of(given.outthink),
+        return ask_of(
+            given, prompt=prompts[0], prompt_field="prompt", max_tokens=given.max_tokens, log_probs=given.logprobs == 0
         )
 
     def document(self, reply: Reply) -> dict[str, Any]:

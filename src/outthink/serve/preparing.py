@@ -35,7 +35,7 @@ def prepared(ask: Ask, entry: Entry, ceilings: Ceilings) -> Recipe:
     if isinstance(ask.prompt, str):
         text = changed(text, format="plain", prompt="{question}", system="", examples=(), stop=ask.stop)
     elif text.format == "plain" and (len(ask.prompt) > 1 or ask.prompt[0].role != "user"):
-        raise refused("messages", f"{entry.name!r} takes one question: a single message of the user.")
+        raise refused(ask.prompt_field, f"{entry.name!r} takes one question: a single message of the user.")
     if ask.log_probs and not text.log_probs:
         text = changed(text, log_probs=True)
     if ask.tools is not None:
@@ -74,9 +74,9 @@ def check_able(ask: Ask, engine: Engine, recipe: Recipe) -> None:
     if ask.tools is not None and not able.tools:
         raise refused("tools", "The engine of this model has no tools.")
     if not isinstance(ask.prompt, str) and any(m.more for m in ask.prompt) and not able.tools:
-        raise refused("messages", "The engine of this model has no tools, so no message can be about them.")
+        raise refused(ask.prompt_field, "The engine of this model has no tools, so no message can be about them.")
     if isinstance(ask.prompt, str) and not {Continuation.TOKENS, Continuation.COMPLETION} & set(able.continuations):
-        raise refused("prompt", "The server of this model continues no raw text. Use /v1/chat/completions.")
+        raise refused(ask.prompt_field, "The server of this model continues no raw text. Use /v1/chat/completions.")
 
 
 def asked(ask: Ask, recipe: Recipe, engine: Engine, data: Mapping[str, Any]) -> tuple[Recipe, Task]:

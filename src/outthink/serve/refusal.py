@@ -88,17 +88,17 @@ def no_answer(why: str, code: str) -> Refusal:
     return Refusal(422, why, code=code, kind="no_answer_error", headers=NO_RETRY)
 
 
-def of_error(error: OutthinkError) -> Refusal:
-    """The refusal that an error of the package stands for."""
+def of_error(error: OutthinkError, prompt_field: str = "messages") -> Refusal:
+    """The refusal that an error of the package stands for. `prompt_field`: what the request calls its prompt."""
     if isinstance(error, StoreError):
         LOG.error("the store failed: %s", error)
         return Refusal(503, "The server's store failed. Its log says why.", code="store_failed", kind="server_error")
     if isinstance(error, AllFailed):
-        return _of_failures(error)
+        return _of_failures(error, prompt_field)
     if isinstance(error, BudgetExhausted):
         return no_answer(without_addresses(str(error)), "budget_exhausted")
     if isinstance(error, ContextOverflow):
-        return Refusal(400, without_addresses(str(error)), param="messages", code="context_length_exceeded")
+        return Refusal(400, without_addresses(str(error)), param=prompt_field, code="context_length_exceeded")
     if isinstance(error, InputError | SettingsError | Incompatible):
         return Refusal(400, without_addresses(str(error)), code="incompatible")
     return _upstream(without_addresses(str(error)))
@@ -109,11 +109,11 @@ def without_addresses(text: str) -> str:
     return _ADDRESS.sub("(address)", text)
 
 
-def _of_failures(error: AllFailed) -> Refusal:
+def _of_failures(error: AllFailed, prompt_field: str) -> Refusal:
     kinds = {failure.kind for failure in error.failures}
     if kinds == {"ContextOverflow"}:
         return Refusal(
-            400, without_addresses(error.failures[0].message), param="messages", code="context_length_exceeded"
+            400, without_addresses(error.failures[0].message), param=prompt_field, code="context_length_exceeded"
         )
     if kinds <= {"InputError", "SettingsError", "Incompatible"}:
         return Refusal(400, without_addresses(str(error)), code="incompatible")

@@ -96,7 +96,7 @@ class Searcher:
         try:
             return await self._searched(ask, entry, recipe, about, sinks)
         except OutthinkError as error:
-            raise of_error(error) from error
+            raise of_error(error, ask.prompt_field) from error
 
     async def _searched(self, ask: Ask, entry: Entry, recipe: Recipe, about: About, sinks: Sequence[Sink]) -> Outcome:
         engine = await self._upstreams.engine(entry.source)

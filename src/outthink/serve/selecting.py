@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from outthink.core.result import Result
-from outthink.core.task import Candidate
 from outthink.engines.tools import ToolCall
 from outthink.serve.documents import Form, canonical, elected, problem
 from outthink.serve.process import TOKENS, ServedToken
@@ -22,10 +21,16 @@ Split = Callable[[str], tuple[str, tuple[ToolCall, ...]]]
 
 @dataclass(frozen=True)
 class Answered:
-    """One answer as it is sent. `finish` is OpenAI's word for why it ended."""
+    """One answer as it is sent.
+
+    Attributes:
+        finish: OpenAI's word for why it ended.
+        candidate: which of the search's candidates it is; None where it was put together from several.
+    """
 
     text: str
     finish: str
+    candidate: int | None = None
     tokens: tuple[ServedToken, ...] | None = None
     tool_calls: tuple[ToolCall, ...] = ()
 
@@ -38,7 +43,7 @@ async def selected(
     problems = {i: await problem(str(result.candidates[i].content), form) if form else "" for i in finished}
     eligible = [i for i in finished if not problems[i]]
     _enough(result, finished, eligible, problems, n)
-    answers = [_answered(result.candidates[i], split) for i in _ranked(result, eligible)[:n]]
+    answers = [_answered(result, i, split) for i in _ranked(result, eligible)[:n]]
     if votes and form is not None and n == 1:
         answers = [await _voted(result, eligible, form, answers[0])]
     if log_probs and any(answer.tokens is None for answer in answers):
@@ -80,10 +85,11 @@ def _ranked(result: Result, eligible: Sequence[int]) -> list[int]:
     return [*fresh, *again]
 
 
-def _answered(candidate: Candidate, split: Split) -> Answered:
+def _answered(result: Result, i: int, split: Split) -> Answered:
+    candidate = result.candidates[i]
     text, calls = split(str(candidate.content))
     finish = "tool_calls" if calls else "length" if candidate.features.get("stop") == "length" else "stop"
-    return Answered(text, finish, candidate.features.get(TOKENS), calls)
+    return Answered(text, finish, i, candidate.features.get(TOKENS), calls)
 
 
 async def _voted(result: Result, eligible: Sequence[int], form: Form, first: Answered) -> Answered:
@@ -97,5 +103,5 @@ async def _voted(result: Result, eligible: Sequence[int], form: Form, first: Ans
     wanted = canonical(written)
     for i, text in zip(eligible, texts, strict=True):
         if canonical(text) == wanted:
-            return _answered(result.candidates[i], lambda given: (given, ()))
+            return _answered(result, i, lambda given: (given, ()))
     return Answered(written, "stop") if not await problem(written, form) else first

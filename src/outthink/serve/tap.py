@@ -6,31 +6,24 @@ behind a mark that no model can know, so that votes, verifiers and records work 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import Any
 
 import msgspec
 
 from outthink.core.cost import Cost
 from outthink.core.cut import Cut
-from outthink.core.errors import EngineError, Failure
-from outthink.core.process import Adaptation
+from outthink.core.errors import Failure
 from outthink.engines.engine import (
     ChatPrompt,
-    Continued,
     Engine,
-    EngineCapabilities,
     Generation,
     Request,
-    ScoresContinuations,
     TextPrompt,
-    Tokenizer,
-    Tokenizing,
     TokenPrompt,
 )
 from outthink.engines.tools import ToolCall, Tools
+from outthink.engines.wrapping import Wrapper, with_capabilities
 
 
 @dataclass(frozen=True)
@@ -42,31 +35,16 @@ class Heard:
     log_probs: tuple[float, ...]
 
 
-class Tap(Engine):
+class Tap(Wrapper):
     """See the module. Make one with `tapped`, which adds the capabilities of the engine inside."""
 
     def __init__(self, engine: Engine, name: str, *, tools: Tools | None = None, log_probs: bool = False) -> None:
-        self.engine = engine
+        super().__init__(engine)
         self.heard: list[Heard] = []
         self._tools = tools
         self._listens = log_probs
         self._mark = f"<tool-calls {name}>"
         self._chain: dict[int, float] = {}
-
-    @property
-    def name(self) -> str:
-        return self.engine.name
-
-    @property
-    def capabilities(self) -> EngineCapabilities:
-        return self.engine.capabilities
-
-    @property
-    def adaptations(self) -> tuple[Adaptation, ...]:
-        return self.engine.adaptations
-
-    def counters(self) -> Cost:
-        return self.engine.counters()
 
     def most(self, requests: Sequence[Request]) -> list[Cost | Failure]:
         return self.engine.most([self._with_tools(request) for request in requests])
@@ -132,42 +110,6 @@ class Tap(Engine):
             self.heard.append(Heard(before, reply.names, log_probs))
 
 
-class _TapsTokenizer(Tokenizing):
-    """Added where the engine inside owns a tokenizer."""
-
-    engine: Engine
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        if not isinstance(self.engine, Tokenizing):
-            raise EngineError(f"{type(self.engine).__name__} has no tokenizer.")
-        return self.engine.tokenizer
-
-
-class _TapsRatings(ScoresContinuations):
-    """Added where the engine inside rates given continuations."""
-
-    engine: Engine
-
-    async def log_probs(
-        self,
-        pairs: Sequence[tuple[TokenPrompt, tuple[int, ...]]],
-        *,
-        owner: str = "",
-        max_uncached: Sequence[int] | None = None,
-    ) -> list[Continued | Failure]:
-        if not isinstance(self.engine, ScoresContinuations):
-            raise EngineError(f"{type(self.engine).__name__} rates no continuations.")
-        return await self.engine.log_probs(pairs, owner=owner, max_uncached=max_uncached)
-
-
 def tapped(engine: Engine, *, name: str, tools: Tools | None = None, log_probs: bool = False) -> Tap:
     """`engine` for one request. `name`: something that no model can know, which marks where calls begin."""
-    make = _variant(isinstance(engine, Tokenizing), isinstance(engine, ScoresContinuations))
-    return make(engine, name, tools=tools, log_probs=log_probs)
-
-
-@cache
-def _variant(tokenizes: bool, rates: bool) -> Callable[..., Tap]:
-    mixed: list[type[Any]] = [_TapsTokenizer] * tokenizes + [_TapsRatings] * rates
-    return type("Tap", (*mixed, Tap), {"__doc__": Tap.__doc__}) if mixed else Tap
+    return with_capabilities(Tap, engine)(engine, name, tools=tools, log_probs=log_probs)

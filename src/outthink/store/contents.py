@@ -1,7 +1,8 @@
 """Contents as bytes, named by their hash, so that equal contents are stored once whoever holds them.
 
-Text is stored as UTF-8; arrays, lists, tables and numbers in the form of checkpoints. Anything else (an image object, an environment's
-handle) is stored as what `repr` shows of it, under the form "shown": it can be read by people, and not be made whole again.
+Text is stored as UTF-8, transcripts as JSON; arrays, lists, tables and numbers in the form of checkpoints. Anything else (an image object,
+an environment's handle) is stored as what `repr` shows of it, under the form "shown": it can be read by people, and not be made whole
+again.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import msgspec
 
 from outthink.core.checkpoint import decode, encode
 from outthink.core.errors import CheckpointError
+from outthink.core.half_pairs import as_json
+from outthink.core.task import Message, is_transcript
 from outthink.store.tables import HASH_BYTES
 
 LONGEST_FEATURE = 200
@@ -23,7 +26,7 @@ LONGEST_FEATURE = 200
 
 @dataclass(frozen=True)
 class Content:
-    """One stored content: its hash, [16] bytes, its form ("text", "saved" or "shown") and its bytes."""
+    """One stored content: its hash, [16] bytes, its form ("text", "transcript", "saved" or "shown") and its bytes."""
 
     hash: bytes
     form: str
@@ -34,6 +37,8 @@ def pack(value: Any) -> Content:
     """The stored form of a candidate's content."""
     if isinstance(value, str):
         form, body = "text", value.encode("utf-8", "surrogatepass")
+    elif is_transcript(value):
+        form, body = "transcript", as_json(value)
     else:
         try:
             form, body = "saved", encode(value)
@@ -44,6 +49,8 @@ def pack(value: Any) -> Content:
 
 def unpack(form: str, body: bytes) -> Any:
     """The content again; for "shown" what could be seen of it, as text. Raises `CheckpointError` for damage."""
+    if form == "transcript":
+        return msgspec.json.decode(body, type=tuple[Message, ...])
     return decode(body) if form == "saved" else body.decode("utf-8", "surrogatepass")
 
 
@@ -59,7 +66,7 @@ def pack_features(features: Mapping[str, Any]) -> str | None:
         for name, value in features.items()
         if isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= LONGEST_FEATURE)
     }
-    return msgspec.json.encode(kept).decode() if kept else None
+    return as_json(kept).decode() if kept else None
 
 
 def unpack_features(written: str | None) -> dict[str, Any]:

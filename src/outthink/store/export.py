@@ -12,6 +12,7 @@ from typing import IO, Any
 import msgspec
 
 from outthink.core.errors import explain
+from outthink.core.half_pairs import as_json, mended
 from outthink.store.errors import StoreError
 from outthink.store.store import Store
 from outthink.store.stored import StoredRun
@@ -24,7 +25,7 @@ def export_jsonl(store: Store, names: Iterable[str], out: IO[bytes], *, events: 
     """Write one line a run; the number of lines. `events`: with the whole record of what happened."""
     written = 0
     for name in names:
-        out.write(msgspec.json.encode(document(store.run(name), events=events), enc_hook=_plain) + b"\n")
+        out.write(as_json(document(store.run(name), events=events), _plain) + b"\n")
         written += 1
     return written
 
@@ -136,12 +137,12 @@ def rows(run: StoredRun) -> Iterator[dict[str, Any]]:
 
 
 def _json(value: Any) -> str:
-    return msgspec.json.encode(value, enc_hook=_plain).decode()
+    return as_json(value, _plain).decode()
 
 
 def _valid(text: str | None) -> str | None:
-    """Parquet's text is UTF-8, which has no lone surrogates: they become question marks."""
-    return None if text is None else text.encode("utf-8", "replace").decode("utf-8")
+    """Parquet's text is UTF-8."""
+    return None if text is None else mended(text)
 
 
 def _plain(value: Any) -> Any:

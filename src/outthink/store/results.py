@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from outthink.core.result import Result
-from outthink.core.task import Candidate
+from outthink.core.task import Candidate, in_words
 
 SHOWN = 200
 
@@ -42,5 +42,7 @@ def unpack_result(data: bytes, found: Mapping[int, Candidate]) -> Result:
 def shown(value: Any) -> str:
     """A value in one short line, for lists."""
     shape = getattr(value, "shape", None)
-    text = " ".join(str(value).split()) if shape is None else f"{type(value).__name__} {list(shape)}"
+    text = (
+        " ".join((in_words(value) or str(value)).split()) if shape is None else f"{type(value).__name__} {list(shape)}"
+    )
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"

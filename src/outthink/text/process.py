@@ -29,13 +29,12 @@ from outthink.core.process import (
     Temperable,
 )
 from outthink.core.settings import replace as changed
+from outthink.core.slots import Slots
 from outthink.core.task import Candidate, Feature, Task
-from outthink.engines.claims import grant
 from outthink.engines.context import Context
 from outthink.engines.engine import (
     Continuation,
     Engine,
-    Generation,
     Request,
     Sampling,
     Tokenizer,
@@ -43,16 +42,16 @@ from outthink.engines.engine import (
     TokenPrompt,
     Wanted,
 )
-from outthink.engines.paid_failure import PaidFailure, Ungiven
+from outthink.engines.replying import claimed, replies
 from outthink.numerics.types import FloatArray, IntArray, SeedArray
 from outthink.text import features
+from outthink.text.call import Call
 from outthink.text.modes import continuation, no_steps
 from outthink.text.partial import Partial, Revision, Texts
 from outthink.text.prompts import Prompter
 from outthink.text.replies import Asked, Reader, Taken, carried
 from outthink.text.settings import Text
 from outthink.text.steppers import Whole
-from outthink.text.work import Call, Work
 
 GREEDY = Sampling(temperature=0.0)
 _RUNS = count()
@@ -132,7 +131,7 @@ class TextProcess(
         whole = steps is None or isinstance(self.settings.stepper, Whole)
         if not whole and not self.step_wise:
             raise no_steps(self.engine, self.settings)
-        work = Work(list(states))
+        work = Slots(states)
         todo = [i for i, state in enumerate(states) if not state.done]
         for repeat in range(1 if whole or steps is None else steps):
             if repeat and allowance.cut is not None and allowance.cut.reason:
@@ -141,15 +140,9 @@ class TextProcess(
             calls = {i: call for i in todo if (call := self._step(work, i, _again(seeds[i], repeat), whole=whole))}
             await self._send(work, calls, allowance)
             if repeat:
-                # A slot that has moved in this call is not untouched: it stopped short of its steps.
-                work.short |= work.untouched
-                work.untouched = set()
-            todo = [
-                i
-                for i in calls
-                if not (work.states[i].done or i in work.failures or i in work.short or i in work.untouched)
-            ]
-        return work.result(states)
+                work.had_moved()
+            todo = [i for i in calls if work.goes_on(i) and not work.states[i].done]
+        return work.result(_done)
 
     def take(self, states: Texts, index: IntArray) -> Texts:
         return tuple([states[i] for i in index.tolist()])
@@ -177,18 +170,18 @@ class TextProcess(
         self, states: Texts, feedback: Sequence[str], seeds: SeedArray, *, allowance: Allowance
     ) -> Advance[Texts]:
         """The whole answer written again, by a prompt that shows the old one and its feedback. Thinking is not shown."""
-        work = Work(list(states))
+        work = Slots(states)
         calls = {}
         for i, (state, said) in enumerate(zip(states, feedback, strict=True)):
             shown = features.shown(state, self.settings.thinking)
             start = replace(self._fresh, revision=Revision(shown, said), temperature=state.temperature)
             calls[i] = self._call(start, int(seeds[i]), whole=True)
         await self._send(work, calls, allowance)
-        return work.result(states)
+        return work.result(_done)
 
     async def rewind(self, states: Texts, level: IntArray, seeds: SeedArray, *, allowance: Allowance) -> Advance[Texts]:
         """Each text cut to its first `level` steps; costs nothing."""
-        return Work([self._cut(state, int(k)) for state, k in zip(states, level, strict=True)]).result(states)
+        return Slots(states, [self._cut(state, int(k)) for state, k in zip(states, level, strict=True)]).result(_done)
 
     async def perturb(
         self, states: Texts, strength: FloatArray, seeds: SeedArray, *, allowance: Allowance
@@ -197,7 +190,7 @@ class TextProcess(
 
         This keeps the law of texts after so many steps. A text that has ended is at the step in which it ended.
         """
-        work = Work(list(states))
+        work = Slots(states)
         calls = {}
         for i, (state, chance) in enumerate(zip(states, strength, strict=True)):
             if state.steps and slot_rng(_again(seeds[i], 1)).random() < chance:
@@ -205,13 +198,13 @@ class TextProcess(
                 whole = not self.step_wise or isinstance(self.settings.stepper, Whole)
                 calls[i] = self._call(start, int(seeds[i]), whole=whole)
         await self._send(work, calls, allowance)
-        return work.result(states)
+        return work.result(_done)
 
     async def complete(self, states: Texts, seeds: SeedArray, *, allowance: Allowance) -> Advance[Texts]:
         """A forced answer: a suffix, then a short greedy reply. A look ahead, no draw from the model: log-ratio 0 says nothing."""
         if not self.step_wise:
             raise no_steps(self.engine, self.settings)
-        work = Work(list(states))
+        work = Slots(states)
         calls = {i: self._forced(state, int(seeds[i])) for i, state in enumerate(states) if not state.done}
         reader = replace(self._reader, stepper=Whole(), stops=self.settings.forced.stop)
         await self._send(work, calls, allowance, reader)
@@ -219,14 +212,14 @@ class TextProcess(
             if i not in work.failures and i not in work.untouched:
                 work.states[i] = replace(work.states[i], stop="forced")
                 work.short.discard(i)
-        return work.result(states)
+        return work.result(_done)
 
     def temper(self, states: Texts, temperature: FloatArray) -> Texts:
         return tuple(replace(state, temperature=float(t)) for state, t in zip(states, temperature, strict=True))
 
     # -- calls ------------------------------------------------------------------------------------------------------
 
-    def _step(self, work: Work, slot: int, seed: int, *, whole: bool) -> Call | None:
+    def _step(self, work: Slots[Partial], slot: int, seed: int, *, whole: bool) -> Call | None:
         """The call that moves a slot on; None where it is at its end, or cannot go on."""
         state = work.states[slot]
         if state.length and not self.step_wise:
@@ -295,38 +288,22 @@ class TextProcess(
         return Call(start, request, whole=True, room=forced.max_tokens)
 
     async def _send(
-        self, work: Work, calls: dict[int, Call], allowance: Allowance, reader: Reader | None = None
+        self, work: Slots[Partial], calls: dict[int, Call], allowance: Allowance, reader: Reader | None = None
     ) -> None:
         """Claim for the calls, send those that fit, and take what came back."""
         if not calls:
             return
-        granted = grant(
-            self.engine, [(i, call.request) for i, call in calls.items()], allowance, self.settings.least_tokens
-        )
+        wanted = [(i, call.request) for i, call in calls.items()]
+        granted = claimed(work, self.engine, wanted, allowance, self.settings.least_tokens)
         if len(granted.refused) == len(calls) and not any(
             call.start.length or call.start.revision for call in calls.values()
         ):
             # The task itself cannot be served; said before anything is spent.
             raise next(iter(granted.refused.values())).as_error()
-        work.failures.update(granted.refused)
-        slots = list(granted.requests)
-        work.untouched.update(i for i in calls if i not in granted.requests and i not in granted.refused)
-        if not slots:
-            return
-        replies = await self.engine.generate([granted.requests[i] for i in slots], cut=allowance.cut)
-        for i, reply in zip(slots, replies, strict=True):
-            if isinstance(reply, Generation | PaidFailure):
-                work.cost, work.uncertain = work.cost + reply.cost, work.uncertain + reply.uncertain
-            if isinstance(reply, Ungiven):
-                # Nothing is claimed for a request of its own yet: the run comes back with the slot.
-                work.untouched.add(i)
-                continue
-            if isinstance(reply, Failure):
-                work.failures[i] = Failure(reply.kind, reply.message, reply.status, reply.retryable)
-                continue
+        for i, generation in (await replies(work, self.engine, granted.requests, allowance.cut)).items():
             call = calls[i]
             asked = Asked(call.whole, call.request.max_tokens, granted.tokens[i], call.room)
-            taken = (reader or self._reader).take(call.start, reply, asked)
+            taken = (reader or self._reader).take(call.start, generation, asked)
             if isinstance(taken, Taken):
                 work.states[i] = taken.state
                 work.short.update({i} if taken.short else ())
@@ -342,6 +319,10 @@ class TextProcess(
             return state.cut(level)
         remain = state.marks[level - 1].tokens if level > 0 else 0
         return state.cut(level, self._tokenizer.decode(state.tokens[:remain]))
+
+
+def _done(state: Partial) -> bool:
+    return state.done
 
 
 def _again(seed: int | np.uint64, repeat: int) -> int:

@@ -8,6 +8,7 @@ If unsure: `outthink tune`. Surrogates and rules are in `posterior`, `acquisitio
 Optuna's samplers in `with_optuna`.
 """
 
+from outthink.tune.ground import Believed, Ground, Trial, Tuning
 from outthink.tune.mini import Mini
 from outthink.tune.objective import Measured, Objective
 from outthink.tune.optimizer import Best, Optimizer
@@ -15,7 +16,7 @@ from outthink.tune.problem import Problem, presets, read_problem
 from outthink.tune.recorded import Recorded
 from outthink.tune.space import Choice, Config, Real, Space, Whole
 from outthink.tune.study import Judged, Study, study_of
-from outthink.tune.tuner import Believed, Ground, Strategy, Trial, Tuned, Tuning, gaussian_process, random_search, tune
+from outthink.tune.tuner import Strategy, Tuned, gaussian_process, random_search, tune
 from outthink.tune.writing import write
 
 __all__ = [

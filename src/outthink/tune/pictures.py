@@ -13,8 +13,9 @@ import numpy as np
 
 from outthink.core.markup import Markup, join, tag
 from outthink.numerics.types import FloatArray
+from outthink.tune.ground import Believed, Ground
 from outthink.tune.space import Choice, Config, Space, Value
-from outthink.tune.tuner import Believed, Ground, Tuned
+from outthink.tune.tuner import Tuned
 
 WIDTH, HEIGHT = 640.0, 360.0
 LEFT, RIGHT, TOP, BOTTOM = 58.0, 16.0, 34.0, 46.0

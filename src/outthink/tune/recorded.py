@@ -96,18 +96,20 @@ class Recorded(Objective):
     def drawn_as(self, config: Config) -> Hashable:
         return self._read(config)[0]
 
-    async def measure(self, config: Mapping[str, Value], questions: Sequence[str]) -> Measured:
+    async def measure(self, config: Mapping[str, Value], questions: Sequence[str], most: float) -> Measured:
+        """As in the base; a question whose missing samples are dearer than what is left ends the measurement before it."""
         key, size, name = self._read(config)
         at = self._at(questions)
         table, rows = self._tables[key], self._rows[key][at]
         had = self._drawn[key][at] if self._share else np.zeros(len(at), np.int64)
         places = np.arange(table.drawn.shape[1])
         fresh = (places[None] >= had[:, None]) & (places[None] < size)
-        tokens = float(np.where(fresh, np.nan_to_num(table.tokens[rows]), 0.0).sum())
+        paid = np.cumsum(np.where(fresh, np.nan_to_num(table.tokens[rows]), 0.0).sum(axis=1))
+        at = at[: int(np.searchsorted(paid, most, side="right"))]
         self._drawn[key][at] = np.maximum(self._drawn[key][at], size)
-        return self._measured(config, key, size, name, at, tokens)
+        return self._measured(config, key, size, name, at, float(paid[len(at) - 1]) if len(at) else 0.0)
 
-    def made_known(self, measured: Measured, configs: Sequence[Config]) -> list[Measured]:
+    async def made_known(self, measured: Measured, configs: Sequence[Config]) -> list[Measured]:
         """All other ways of choosing and sizes of the same pool, on the questions that have samples enough."""
         if not self._share:
             return []

@@ -3,25 +3,30 @@
     study = await study_of(problem, Path("build/tune/countdown"), cut=cut)
     study.judged.difference                      # chosen minus default on held-out questions, with its interval
 
-The folder holds the measurements (`trials.jsonl`) and the answers of default and chosen recipe (`judged.jsonl`); `outthink.tune.writing`
-adds the chosen recipe (`tuned.toml`), pictures and a report. The same problem in the same folder goes on where it stopped.
+The folder holds the measurements (`trials.jsonl`), samples that several configurations read (`samples.jsonl`), what was spent
+(`spending.jsonl`) and the answers of default and chosen recipe (`judged.jsonl`); `outthink.tune.writing` adds the chosen recipe
+(`tuned.toml`), pictures and a report. The same problem in the same folder goes on where it stopped.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
 
 from outthink.bench.contest import Question
+from outthink.bench.grid.spending import Spending
 from outthink.bench.journal import Journal
 from outthink.bench.outcome import Outcome
+from outthink.bench.pools import Pool
 from outthink.bench.tasks import load_tasks
+from outthink.core.cost import ROLES, Budget, Cost, Role, total_of
 from outthink.core.cut import Cut
 from outthink.core.errors import InputError, OutthinkError, RecipeError, SettingsError, explain
 from outthink.core.key import Key
@@ -29,11 +34,15 @@ from outthink.core.session import Session
 from outthink.numerics.intervals import Interval
 from outthink.numerics.paired import PairCounts, count_pairs, difference_interval
 from outthink.recipes.recipe import Recipe
-from outthink.tune.live import LiveRecipes, open_live
+from outthink.tune.ground import Ground, Trial, Tuning
+from outthink.tune.live import LiveRecipes, open_recipes
 from outthink.tune.problem import Problem
+from outthink.tune.shared_samples import SharedSamples
 from outthink.tune.space import Space, Value, frozen
-from outthink.tune.tuner import Ground, Strategy, Trial, Tuned, Tuning, gaussian_process, tune
+from outthink.tune.tuner import Strategy, Tuned, gaussian_process, tune
 
+BOUND = "bound"
+"""The name of the default recipe's answers that only tell what an answer may cost."""
 ALL_OF_A_SMALL_SPACE = 2
 """A space with at most so many times the wanted candidates is taken whole."""
 
@@ -44,6 +53,7 @@ class Judged:
 
     Attributes:
         default, chosen: shares right. default_cost, chosen_cost: tokens an answer.
+        tokens: what all these answers cost together, beside the budget of tuning.
         pairs, interval: chosen against default, question by question.
     """
 
@@ -51,6 +61,7 @@ class Judged:
     chosen: float
     default_cost: float
     chosen_cost: float
+    tokens: int
     pairs: PairCounts
     interval: Interval
 
@@ -65,6 +76,7 @@ class Study:
     """Attributes:
     tuned: what was measured and believed. recipe: of the best configuration, None without one.
     at_most: tokens that an answer might cost, None for no bound. judged: None where nothing was held out or the study was stopped.
+    What judging costs is not part of the study's budget; it stands in `judged`.
     """
 
     problem: Problem
@@ -84,45 +96,76 @@ async def study_of(
     told: Callable[[Ground], None] | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Study:
-    """Tune, judge, and write. Raises `OutthinkError` for a problem that cannot be posed."""
+    """Tune and judge. Raises `OutthinkError` for a problem that cannot be posed."""
     space = problem.over
     candidates = candidates_of(problem, space)
     tuning_on, judged_on = split(problem)
     session = Session.open(seed=problem.seed, cut=cut)
-    with (
-        Journal(folder / "trials.jsonl", Trial, identity=problem.digest) as trials,
-        Journal(folder / "judged.jsonl", Outcome, identity=problem.digest) as judged,
-    ):
-        async with open_live(problem, [*tuning_on, *judged_on], session) as everything:
-            names = [question.task.id for question in tuning_on]
-            say(f"the default recipe on {min(len(names), 2 * problem.chunk)} questions")
-            first = await _answers(everything, problem.default(), "default", names[: 2 * problem.chunk], judged)
-            bound = _bound(problem, first)
-            objective = LiveRecipes(problem, tuning_on, session, everything.engines)
-            tuning = Tuning(
-                tokens=problem.tokens,
-                chunk=problem.chunk,
-                initial=problem.initial,
-                at_most=bound,
-                first=first_of(problem, candidates),
+    async with AsyncExitStack() as stack:
+        kept = Kept(
+            stack.enter_context(Journal(folder / "trials.jsonl", Trial, identity=problem.digest)),
+            stack.enter_context(Journal(folder / "judged.jsonl", Outcome, identity=problem.digest)),
+            stack.enter_context(Journal(folder / "samples.jsonl", Pool, identity=problem.digest)),
+        )
+        recipes = await stack.enter_async_context(open_recipes())
+        samples = SharedSamples(kept.samples)
+        cap = Budget(tokens=int(problem.tokens))
+        spending = stack.enter_context(
+            Spending(folder / "spending.jsonl", cap, identity=problem.digest, finished=kept.paid())
+        )
+        paying = replace(session, ledger=spending.ledger)
+        objective = LiveRecipes(problem, tuning_on, paying, recipes, samples)
+        await objective.read_pools(candidates)
+        first = first_of(problem, candidates)
+        tuning = Tuning(
+            tokens=problem.tokens,
+            chunk=problem.chunk,
+            initial=problem.initial,
+            at_most=await _bound(problem, first, objective, kept.judged, cut, say),
+            first=first,
+        )
+        tuned = await tune(
+            objective,
+            candidates,
+            space,
+            tuning,
+            key=Key(problem.seed),
+            journal=kept.trials,
+            strategy=strategy,
+            told=told,
+            interrupted=lambda: cut.reason is not None,
+        )
+        recipe = None if tuned.best is None else problem.with_config(tuned.best.config)
+        verdict = None
+        if recipe is not None and judged_on and cut.reason is None:
+            say(
+                f"judging on {len(judged_on)} questions that were never tuned on: {_judging_price(tuned, first, judged_on)}"
             )
-            tuned = await tune(
-                objective,
-                candidates,
-                space,
-                tuning,
-                key=Key(problem.seed),
-                journal=trials,
-                strategy=strategy,
-                told=told,
-                interrupted=lambda: cut.reason is not None,
-            )
-            recipe = None if tuned.best is None else problem.with_config(tuned.best.config)
-            verdict = None
-            if recipe is not None and judged_on and cut.reason is None:
-                say(f"judging on {len(judged_on)} questions that were never tuned on")
-                verdict = await _judge(everything, problem.default(), recipe, tuned, judged_on, judged)
-    return Study(problem, tuned, tuned.ground, recipe, bound, verdict)
+            judging = LiveRecipes(problem, judged_on, session, recipes, samples)
+            verdict = await _judge(judging, problem.default(), recipe, tuned, judged_on, kept.judged)
+    return Study(problem, tuned, tuned.ground, recipe, tuned.ground.at_most, verdict)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a study has on disk: measurements, answers of single recipes, and samples that configurations share."""
+
+    trials: Journal[Trial]
+    judged: Journal[Outcome]
+    samples: Journal[Pool]
+
+    def paid(self) -> dict[Role, Cost]:
+        """What finished work within the study's budget cost, by role."""
+        bills = [trial.bill for trial in self.trials.rows]
+        bills += [{"generate": one.generated, "verify": one.judged} for one in self.judged.rows if one.method == BOUND]
+        return {role: total_of(bill.get(role, Cost()) for bill in bills) for role in ROLES}
+
+
+def _judging_price(tuned: Tuned, first: int | None, questions: list[Question]) -> str:
+    default = float("nan") if first is None else float(tuned.ground.cost[first])
+    chosen = float("nan") if tuned.best is None else tuned.best.cost
+    both = (default + chosen) * len(questions)
+    return "at a price not known" if both != both else f"about {both:,.0f} tokens, besides those of tuning"
 
 
 def split(problem: Problem) -> tuple[list[Question], list[Question]]:
@@ -207,16 +250,41 @@ def first_of(problem: Problem, candidates: list[dict[str, Value]]) -> int | None
     return candidates.index(known) if known in candidates else None
 
 
-def _bound(problem: Problem, first: list[Outcome]) -> float | None:
+async def _bound(
+    problem: Problem,
+    first: int | None,
+    objective: LiveRecipes,
+    journal: Journal[Outcome],
+    cut: Cut,
+    say: Callable[[str], None],
+) -> float | Literal["first"] | None:
+    """What an answer may cost. Where the space does not hold the default recipe, that is measured here, within the study's budget."""
     if problem.at_most != "default":
         return problem.at_most
-    return float(np.mean([one.tokens for one in first]))
+    if first is not None:
+        return "first"
+    names = list(objective.questions[: 2 * problem.chunk])
+    say(f"what the default recipe costs, on {len(names)} questions")
+    found = await _answers(objective, problem.default(), BOUND, names, journal)
+    if not found and cut.reason is None:
+        raise InputError(
+            explain(
+                "The budget ends before it is known what an answer of the default recipe costs.",
+                got=f"tokens = {problem.tokens:g}",
+                expected="enough for an answer, and for much more than that",
+                remedy="Raise `tokens`, or give `at_most` in tokens.",
+            )
+        )
+    return float(np.mean([one.tokens for one in found])) if found else None
 
 
 async def _answers(
     everything: LiveRecipes, recipe: Recipe, name: str, questions: list[str], journal: Journal[Outcome]
 ) -> list[Outcome]:
-    """Answers to these questions under a name, those of the journal not asked again. Raises `OutthinkError` where all failed."""
+    """Answers to these questions under a name, those of the journal not asked again; what a limit or cut ended is missing.
+
+    Raises `OutthinkError` where all failed.
+    """
     had = {one.question: one for one in journal.rows if one.method == name}
     missing = [question for question in questions if question not in had]
     if missing:
@@ -224,7 +292,7 @@ async def _answers(
             named = msgspec.structs.replace(outcome, method=name)
             journal.add(named)
             had[named.question] = named
-    found = [had[question] for question in questions]
+    found = [had[question] for question in questions if question in had]
     if found and all(one.failure for one in found):
         raise OutthinkError(f"The {name} recipe failed on every question: {found[0].failure}")
     return found
@@ -237,17 +305,20 @@ async def _judge(
     tuned: Tuned,
     questions: list[Question],
     journal: Journal[Outcome],
-) -> Judged:
+) -> Judged | None:
     names = [question.task.id for question in questions]
     chosen_name = "" if tuned.best is None else repr(frozen(tuned.best.config))
     first = await _answers(everything, default, "default", names, journal)
     second = await _answers(everything, recipe, chosen_name, names, journal)
+    if len(first) < len(names) or len(second) < len(names):
+        return None
     pairs = count_pairs(np.array([one.right for one in second]), np.array([one.right for one in first]))
     return Judged(
         float(np.mean([one.right for one in first])),
         float(np.mean([one.right for one in second])),
         float(np.mean([one.tokens for one in first])),
         float(np.mean([one.tokens for one in second])),
+        sum(one.tokens for one in (*first, *second)),
         pairs,
         difference_interval(pairs),
     )

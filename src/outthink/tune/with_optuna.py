@@ -18,11 +18,12 @@ from outthink.core.errors import Incompatible, explain
 from outthink.core.key import Key
 from outthink.tune.choosing import Proposal
 from outthink.tune.space import Choice, Config, Space, Value, Whole, frozen
+from outthink.tune.tuner import on_everything
 
 if TYPE_CHECKING:
     import optuna
 
-    from outthink.tune.tuner import Ground
+    from outthink.tune.ground import Ground
 
 Sampler = Literal["tpe", "gp", "cma-es", "random"]
 SAMPLERS: dict[str, Sampler] = {"tpe": "tpe", "gp": "gp", "cma-es": "cma-es", "random": "random"}
@@ -117,6 +118,8 @@ class OptunaStrategy:
         for trial in ground.trials[self._told :]:
             self._optimizer.tell(trial.config, _mean(trial.values))
         self._told = len(ground.trials)
+        if not ground.trials and ground.tuning.first is not None:
+            return on_everything(ground, ground.tuning.first)
         places = {frozen(config): i for i, config in enumerate(ground.candidates)}
         tried = {frozen(trial.config): _mean(trial.values) for trial in ground.trials}
         for _ in range(TRIES):
@@ -125,7 +128,7 @@ class OptunaStrategy:
             if known in tried or known not in places:
                 self._optimizer.tell(config, tried.get(known))
                 continue
-            return Proposal(places[known], np.arange(ground.n.shape[1]), float("nan"))
+            return on_everything(ground, places[known])
         return None
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from outthink.recipes.show import to_toml
 from outthink.tune import pictures
+from outthink.tune.ground import Ground, believed, best_of
 from outthink.tune.study import Study
-from outthink.tune.tuner import Ground, believed, best_of
 
 
 def write(study: Study, folder: Path) -> list[Path]:
@@ -41,7 +41,7 @@ def course_of(ground: Ground) -> list[tuple[float, float, float]]:
         if trial.best is not None and trial.deviation is not None:
             found.append((spent, trial.best, trial.deviation))
         spent += trial.tokens
-    last = best_of(believed(ground), ground.tuning.at_most) if ground.n.any() else None
+    last = best_of(believed(ground), ground.at_most) if ground.n.any() else None
     return [*found, (spent, last.quality, last.deviation)] if last is not None else found
 
 
@@ -52,6 +52,8 @@ def report(study: Study) -> str:
     lines.append(
         f"{len(tuned.trials)} measurements, {tuned.tokens:,.0f} of {study.problem.tokens:,.0f} tokens; stopped: {tuned.stop}."
     )
+    if lost := tuned.tokens - sum(trial.tokens for trial in tuned.trials):
+        lines.append(f"Of these, {lost:,.0f} went, or may have gone, into work that is no measurement or was killed.")
     if study.at_most is not None:
         lines.append(f"An answer may cost {study.at_most:,.0f} tokens.")
     if not tuned.signal:
@@ -79,6 +81,7 @@ def report(study: Study) -> str:
         lines += [
             "",
             f"Difference {100 * judged.difference:+.1f} points, 95% interval {low:+.1f} to {high:+.1f} (Tango's, paired).",
+            f"Judging cost {judged.tokens:,.0f} tokens, which are not part of the budget.",
         ]
         if 0.0 in judged.interval:
             lines.append("**The interval holds zero: no difference is shown.**")

@@ -20,7 +20,7 @@ from outthink.core.errors import Failure, Incompatible, explain
 from outthink.core.process import Adaptation
 from outthink.core.task import Candidate, Message, Task
 from outthink.engines.engine import ChatPrompt, Constraint, Engine, Request, Sampling, StopReason, owner_of
-from outthink.engines.paid_failure import PaidFailure, Ungiven
+from outthink.engines.paid_failure import PaidFailure, Ungiven, unpaid
 from outthink.verify.exact import reference_of
 from outthink.verify.model_verifier import ModelVerifier
 from outthink.verify.rubrics import Rubric
@@ -179,7 +179,7 @@ class Judging:
                 replies[i] = reply
         for reply in replies:
             if isinstance(reply, Failure):
-                verdicts.append(Failure(reply.kind, reply.message, reply.status, reply.retryable))
+                verdicts.append(unpaid(reply))
                 if isinstance(reply, PaidFailure):
                     cost, uncertain = cost + reply.cost, uncertain + reply.uncertain
                 continue

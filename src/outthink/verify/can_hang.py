@@ -1,4 +1,4 @@
-"""What may take for ever: users' regular expressions, symbolic mathematics, JSON schemas, SQL, generated tasks. For worker processes only.
+"""What may take for ever: users' regular expressions, symbolic mathematics, JSON schemas, SQL, HTML, generated tasks. For workers only.
 
 Each entry of `FUNCTIONS` loads what its function needs and returns the function, so that loading does not count as running.
 Arguments and results are plain values. Anything raised becomes a failure of the one candidate.
@@ -76,6 +76,12 @@ def _gym_credit() -> Function:
     return credit
 
 
+def _page_structure() -> Function:
+    from outthink.verify.page_structure_in_worker import similarity
+
+    return similarity
+
+
 FUNCTIONS: dict[str, Callable[[], Function]] = {
     "search": _search,
     "matches": _matches,
@@ -83,6 +89,7 @@ FUNCTIONS: dict[str, Callable[[], Function]] = {
     "canonical": _canonical,
     "equal": _equal,
     "sql": _sql,
+    "page-structure": _page_structure,
     "gym-questions": _gym_questions,
     "gym-credit": _gym_credit,
 }

@@ -16,7 +16,7 @@ the last verdict of each judgement counts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,30 +92,7 @@ class ModelJudge(OneByOne):
 
     async def judged(self, candidates: Sequence[Candidate], task: Task, cut: Cut | None) -> Scores:
         texts = [text_of(candidate) for candidate in candidates]
-        different = dict.fromkeys(text for text in texts if isinstance(text, str))
-        found: dict[str, Judged] = {}
-        requests: dict[str, list[Request]] = {}
-        for text in different:
-            asked = self._requests(text, task)
-            problem = self.judging.refused(asked[0], self.judging.most(task, 1))
-            if problem is None:
-                requests[text] = asked
-            else:
-                found[text] = Judged(failure=problem)
-        asked_all = await self.judging.ask([one for asked in requests.values() for one in asked], cut)
-        verdicts = iter(asked_all.verdicts)
-        for text, asked in requests.items():
-            found[text] = Judged.of([next(verdicts) for _ in asked])
-        rows = [Judged(failure=text) if isinstance(text, Failure) else found[text] for text in texts]
-        return Scores(
-            np.array([row.value for row in rows]),
-            tuple(row.note for row in rows),
-            asked_all.cost + Cost(verifier_calls=sum(not found[text].cut for text in requests)),
-            {i: row.failure for i, row in enumerate(rows) if row.failure is not None},
-            asked_all.uncertain,
-            frozenset(i for i, row in enumerate(rows) if row.cut),
-            _told([row for row in found.values() if row.failure is None]),
-        )
+        return await judged_once(self.judging, texts, lambda text: self._requests(text, task), task, cut)
 
     async def close(self) -> None:
         await self.judging.close()
@@ -153,6 +130,44 @@ class Judged:
         late = f"{ended} of {len(judgements)} judgements were cut short" if ended else ""
         value = float(np.mean([one.value for one in heard])) if heard else float("nan")
         return cls(value, "; ".join(filter(None, (reasons, missing, late))), lost=tuple(failed))
+
+
+async def judged_once(
+    judging: Judging,
+    shown: Sequence[str | Failure],
+    requests_about: Callable[[str], list[Request]],
+    task: Task,
+    cut: Cut | None,
+) -> Scores:
+    """Scores of what is shown, [n], a failure where nothing can be: what is shown twice is judged once and shares the score.
+
+    Args:
+        requests_about: the judgements asked for of one thing shown, at least one and as many for each.
+    """
+    promised = judging.most(task, 1)
+    found: dict[str, Judged] = {}
+    requests: dict[str, list[Request]] = {}
+    for one in dict.fromkeys(one for one in shown if isinstance(one, str)):
+        asked = requests_about(one)
+        problem = judging.refused(asked[0], promised)
+        if problem is None:
+            requests[one] = asked
+        else:
+            found[one] = Judged(failure=problem)
+    heard = await judging.ask([request for asked in requests.values() for request in asked], cut)
+    verdicts = iter(heard.verdicts)
+    for one, asked in requests.items():
+        found[one] = Judged.of([next(verdicts) for _ in asked])
+    rows = [Judged(failure=one) if isinstance(one, Failure) else found[one] for one in shown]
+    return Scores(
+        np.array([row.value for row in rows]),
+        tuple(row.note for row in rows),
+        heard.cost + Cost(verifier_calls=sum(not found[one].cut for one in requests)),
+        {i: row.failure for i, row in enumerate(rows) if row.failure is not None},
+        heard.uncertain,
+        frozenset(i for i, row in enumerate(rows) if row.cut),
+        _told([row for row in found.values() if row.failure is None]),
+    )
 
 
 def _told(rows: Sequence[Judged]) -> tuple[str, ...]:

@@ -99,9 +99,7 @@ class ScoringServer(RewardSettings):
     def build(self, parts: Parts) -> ServerRewards:
         split = urlsplit(self.base_url)
         secret = find_key(self.key_env, self.keyring, str(split.hostname))
-        wire = Transport(
-            self.base_url, secret, self.timeouts, in_flight=self.limits.in_flight, headers=dict(self.headers)
-        )
+        wire = Transport(self.base_url, secret, self.timeouts, headers=self.headers)
         return ServerRewards(self, wire)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from outthink.bench.grid import Axis, Grid, GridRecipe, Posed, Variant, grid_presets, not_run_of, read_grid
-from outthink.bench.grid.entrants import Entrant, entrants, selects
+from outthink.bench.grid.entrants import Entrant, entrants
+from outthink.bench.grid.selecting import selects
 from outthink.bench.tasks import TaskSet
 from outthink.core.errors import RecipeError
 from outthink.core.settings import replace

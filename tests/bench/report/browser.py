@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+from tests.needs import CHROMIUM
+
 ITS_OWN = ("google.com", "googleapis.com", "gstatic.com", "gvt1.com")
 """Hosts that the browser asks by itself whatever page it shows; the resolver is told to find none of them."""
 

@@ -26,7 +26,8 @@ from outthink.bench.report import (
     write_report,
 )
 from outthink.core.errors import InputError
-from tests.bench.report.browser import CHROMIUM, opened
+from tests.bench.report.browser import opened
+from tests.needs import need
 from tests.shape_of_code.source import ROOT
 
 DOCUMENTED = ROOT / "docs" / "benchmarks.md"
@@ -109,7 +110,7 @@ def test_warnings_are_on_the_page(study: Study) -> None:
 
 
 def test_files_are_written_and_the_picture_is_one(run_folder: Path, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
+    need("matplotlib")
     files = write_report(run_folder, tmp_path / "out")
     names = [file.name for file in files]
     assert names == ["report.html", "report.png", "report.md", "methods.csv", "comparisons.csv", "choices.csv"]
@@ -149,7 +150,7 @@ def test_nothing_that_a_model_wrote_becomes_markup(run_folder: Path, tmp_path: P
     assert "<script" not in whole
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+@pytest.mark.needs("browser")
 def test_in_a_real_browser_nothing_is_asked_for_and_the_console_is_silent(run_folder: Path, tmp_path: Path) -> None:
     (file,) = write_report(run_folder, tmp_path, ["html"])
     shown = opened(file, tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -21,6 +22,7 @@ from outthink.bench.statistics import (
 )
 from outthink.bench.statistics.constant import Constant
 from outthink.core.cost import Cost
+from outthink.numerics.intervals import Interval
 from outthink.numerics.resampled import rate_interval
 
 QUESTIONS = [f"q{i}" for i in range(80)]
@@ -124,10 +126,39 @@ def test_a_lead_within_the_noise_is_named() -> None:
 
 def test_sign_flips_reject_at_their_level_under_no_difference_and_find_one() -> None:
     rng = np.random.default_rng(2)
-    rejected = [sign_flips(rng.normal(size=30), rng, flips=400) <= 0.05 for _ in range(600)]
+    rejected = [sign_flips(rng.normal(size=(30, 1)), rng, flips=400)[0] <= 0.05 for _ in range(600)]
     assert np.mean(rejected) < 0.05 + 4 * (0.05 * 0.95 / 600) ** 0.5
-    found = [sign_flips(rng.normal(0.8, 1.0, 30), rng, flips=400) <= 0.05 for _ in range(50)]
-    assert np.mean(found) > 0.9
+    together = sign_flips(rng.normal(size=(30, 600)), rng, flips=400)
+    assert np.mean(together <= 0.05) < 0.05 + 4 * (0.05 * 0.95 / 600) ** 0.5
+    found = sign_flips(rng.normal(0.8, 1.0, (30, 50)), rng, flips=400)
+    assert np.mean(found <= 0.05) > 0.9
+
+
+def test_sign_flips_equal_the_count_of_all_patterns() -> None:
+    """Of 2^12 patterns of signs; and what never differs has p = 1."""
+    rng = np.random.default_rng(5)
+    differences = np.stack([rng.normal(0.4, 1.0, 12), np.zeros(12)], 1)
+    signs = np.array(list(itertools.product((-1, 1), repeat=12)))
+    exact = (np.abs(signs @ differences[:, 0]) >= abs(differences[:, 0].sum()) - 1e-9).mean()
+    p = sign_flips(differences, rng)
+    assert p[0] == pytest.approx(exact, abs=4 * (exact * (1 - exact) / 20_000) ** 0.5)
+    assert p[1] == 1.0
+
+
+def test_a_clear_lead_remains_however_many_comparisons_were_made() -> None:
+    """A p-value that cannot become small would let the correction for their number swallow everything."""
+    entries = entries_of(
+        [
+            *outcomes("vote", 4, lambda i, s: i % 5 == 0, 100),
+            *outcomes("vote", 8, lambda i, s: i % 5 == 0, 200),
+            *(row for k in range(120) for row in outcomes(f"beam/{k}", 4, lambda i, s: i % 5 < 4, 150)),
+        ],
+        QUESTIONS,
+    )
+    comparisons = compared(entries, np.random.default_rng(0), resamples=20)
+    assert len(comparisons) == 120
+    said = warnings_of(entries, [Interval(0.0, 1.0, 0.95)] * len(entries), comparisons, Constant(None, 0.0))
+    assert any("Corrected for their number (Bonferroni), 120 remain." in line for line in said)
 
 
 def test_only_whole_seeds_count_and_what_is_left_out_is_said() -> None:

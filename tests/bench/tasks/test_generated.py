@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -11,10 +10,9 @@ from outthink.bench.tasks import CountdownTasks, LaboratoryTasks, ReasoningGym
 from outthink.bench.tasks.scorers.generated import given
 from outthink.core.errors import InputError
 from outthink.core.task import Candidate
-from outthink.verify.sandbox import refusal
 
-needs_gym = pytest.mark.skipif(find_spec("reasoning_gym") is None, reason="reasoning-gym is not installed")
-needs_box = pytest.mark.skipif(bool(refusal()), reason="no sandbox for code here")
+needs_gym = pytest.mark.needs("reasoning-gym")
+needs_box = pytest.mark.needs("sandbox")
 
 
 def says(text: str) -> Candidate:

@@ -15,8 +15,11 @@ import pytest
 from outthink.bench.tasks import Gsm8k
 from outthink.bench.tasks.hub import files_of
 from outthink.core.errors import InputError
+from tests.needs import need
 
-pyarrow = pytest.importorskip("pyarrow")
+need("parquet")
+import pyarrow
+
 OLD, NEW = "a" * 40, "b" * 40
 
 

@@ -26,7 +26,7 @@ from outthink.bench.tasks import (
 )
 from outthink.core.errors import Incompatible
 from outthink.core.task import Candidate
-from outthink.verify.sandbox import refusal
+from tests.needs import need
 
 
 def load(kind: type[FileSource], folder: Path, *rows: dict[str, Any], **settings: Any) -> TaskSet:
@@ -80,7 +80,7 @@ def test_aime(tmp_path: Path) -> None:
 
 
 def test_math_500(tmp_path: Path) -> None:
-    pytest.importorskip("math_verify")
+    need("math-verify")
     prefix = "Return your final response within \\boxed{}. "
     row = {
         "problem": f"{prefix}Half?",
@@ -185,7 +185,7 @@ HUMAN_EVAL = {
 }
 
 
-@pytest.mark.skipif(bool(refusal()), reason="no sandbox for code here")
+@pytest.mark.needs("sandbox")
 def test_human_eval_shows_no_tests(tmp_path: Path) -> None:
     found = load(HumanEval, tmp_path, HUMAN_EVAL, {**HUMAN_EVAL, "task_id": "HumanEval/1", "test": "def check("})
     (question,) = found.questions
@@ -204,7 +204,7 @@ def test_no_sandbox_no_human_eval(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         load(Jsonl, tmp_path, {"question": "f?", "tests": ["assert f(1)"]})
 
 
-@pytest.mark.skipif(bool(refusal()), reason="no sandbox for code here")
+@pytest.mark.needs("sandbox")
 def test_human_eval_runs_what_it_is_given(tmp_path: Path) -> None:
     found = load(HumanEval, tmp_path, HUMAN_EVAL)
     assert marks(found, 0, "```python\ndef twice(x):\n    return x + x\n```")

@@ -13,7 +13,6 @@ from outthink.bench.tasks import Bamboogle, Jsonl, load_tasks
 from outthink.bench.tasks.rows import LONGEST_LINE, BadRow, Row, read_rows
 from outthink.core.errors import InputError, SettingsError
 from outthink.core.task import Candidate
-from outthink.verify.sandbox import refusal
 
 
 def written(path: Path, *lines: bytes | dict[str, object]) -> Path:
@@ -110,7 +109,7 @@ def test_fields_may_have_other_names_and_the_marking_is_decided_once(tmp_path: P
     assert found.answer["type"] == "numeric"
 
 
-@pytest.mark.skipif(bool(refusal()), reason="no sandbox for code here")
+@pytest.mark.needs("sandbox")
 def test_answers_and_tests_are_withheld(tmp_path: Path) -> None:
     path = written(
         tmp_path / "a.jsonl", {"question": "twice", "tests": ["assert twice(1) == 2"], "answer": "def twice..."}

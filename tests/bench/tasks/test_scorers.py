@@ -10,7 +10,7 @@ from outthink.bench.tasks.labels import TRUTH, VERDICTS
 from outthink.bench.tasks.scorers import Choice, Expression, Formula, Label, Number, Program, Scorer, Words
 from outthink.core.errors import VerifierError
 from outthink.core.task import Candidate, Task
-from outthink.verify.sandbox import refusal
+from tests.needs import need
 
 FORTY_TWO = Number(Fraction(42))
 CHOICE = Choice("B", {"A": "dog", "B": "Paris", "C": "3.14"})
@@ -99,7 +99,7 @@ def test_half_an_answer_is_none() -> None:
     ],
 )
 def test_formulas_by_meaning(gold: str, text: str, expected: bool) -> None:
-    pytest.importorskip("math_verify")
+    need("math-verify")
     assert right(Formula(gold), text) is expected
 
 
@@ -193,7 +193,7 @@ def test_countdown_uses_each_number_once(text: str, expected: bool) -> None:
     assert right(Expression((3, 5, 7), 22), text) is expected
 
 
-@pytest.mark.skipif(bool(refusal()), reason="no sandbox for code here")
+@pytest.mark.needs("sandbox")
 def test_programs_have_to_pass_all_tests() -> None:
     task = Task(prompt="twice", data={"tests": ["assert twice(2) == 4", "assert twice(0) == 0"]})
     scorer = Program(task)
@@ -203,7 +203,7 @@ def test_programs_have_to_pass_all_tests() -> None:
 
 
 def test_a_marker_that_hangs_is_an_error_and_no_wrong_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("math_verify")
+    need("math-verify")
     monkeypatch.setattr("outthink.bench.tasks.scorers.formulas.SECONDS", 0.01)
     tower = "(" * 40 + "x" + "+1)^{3}" * 40
     with pytest.raises(VerifierError, match="WorkerTimeout"):

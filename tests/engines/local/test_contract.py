@@ -9,7 +9,7 @@ from outthink.engines import ChatPrompt, TextPrompt
 from outthink.engines.local import Local, LocalEngine
 from outthink.testing.contracts import EngineContract
 
-pytestmark = [pytest.mark.local_model, pytest.mark.usefixtures("installed")]
+pytestmark = pytest.mark.local_model
 
 
 class TestLocalEngine(EngineContract):

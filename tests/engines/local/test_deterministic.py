@@ -14,7 +14,7 @@ from outthink.engines.local import Local, LocalEngine
 from outthink.engines.local.exactness import probe_exactness
 from tests.engines.local.toy import ToyBackend
 
-pytestmark = [pytest.mark.local_model, pytest.mark.usefixtures("installed")]
+pytestmark = pytest.mark.local_model
 
 WANTS = frozenset({"log_probs"})
 

@@ -34,7 +34,7 @@ from outthink.engines import (
 from outthink.engines.local import Local, LocalEngine, open_local
 from outthink.engines.local.backend import StepBatch
 
-pytestmark = [pytest.mark.local_model, pytest.mark.usefixtures("installed")]
+pytestmark = pytest.mark.local_model
 
 GREEDY = Sampling(temperature=0.0)
 

@@ -146,7 +146,6 @@ def test_a_failing_pip_is_reported_in_its_own_words(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.local_model
-@pytest.mark.usefixtures("installed")
 class TestInstalled:
     def test_the_installed_model_is_whole(self) -> None:
         assert models.install() == models.path()

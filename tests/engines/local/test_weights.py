@@ -64,7 +64,6 @@ def test_what_is_no_gguf(tmp_path: Path) -> None:
 
 
 @pytest.mark.local_model
-@pytest.mark.usefixtures("installed")
 class TestEmbeddedModel:
     def test_the_file_is_made_once_and_holds_the_same_model(self, cache: Path) -> None:
         made = re_rounded(models.path())

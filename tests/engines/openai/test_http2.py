@@ -12,9 +12,9 @@ import pytest
 from outthink.core import Cut, Failure, Message, SettingsError
 from outthink.engines import ChatPrompt, Generation, Request, StopReason
 from outthink.engines.openai import Openai, OpenAIEngine, connect
+from tests.needs import need
 
-pytest.importorskip("h2", reason="HTTP/2 is not installed: pip install 'outthink[http2]'")
-pytest.importorskip("cryptography", reason="nothing makes certificates here")
+need("http2")
 
 from tests.engines.openai.http2_server import Seen, http2_server
 

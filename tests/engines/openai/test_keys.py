@@ -16,6 +16,7 @@ from outthink.engines.openai import Openai, connect
 from outthink.engines.openai.secret import Secret, find_key
 from outthink.testing.openai_server import Fault, Personality, every
 from tests.engines.openai.conftest import pair
+from tests.needs import need
 
 KEY = "sk-very-secret-0123456789"
 HELLO = Request(ChatPrompt((Message("user", "hello"),)), seed=1, max_tokens=4)
@@ -78,16 +79,17 @@ def test_a_secret_keeps_itself() -> None:
 
 def test_where_keys_come_from(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not find_key("", "", "h")
+    assert find_key("", "", "h").headers() == {}
     with pytest.raises(EngineError, match="NO_SUCH_KEY"):
         find_key("NO_SUCH_KEY", "", "h")
     ring = types.ModuleType("keyring")
     ring.get_password = lambda service, user: f"{service}/{user}" if user == "h" else None  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "keyring", ring)
-    assert find_key("", "outthink", "h").header() == "Bearer outthink/h"
+    assert find_key("", "outthink", "h").headers() == {"authorization": "Bearer outthink/h"}
     with pytest.raises(EngineError, match="outthink"):
         find_key("", "outthink", "elsewhere")
     monkeypatch.setenv("MY_KEY", KEY)
-    assert find_key("MY_KEY", "outthink", "h").header() == f"Bearer {KEY}"
+    assert find_key("MY_KEY", "outthink", "h").headers() == {"authorization": f"Bearer {KEY}"}
 
 
 async def test_a_presets_key_is_not_sent_to_another_address(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +105,8 @@ async def test_a_presets_key_is_not_sent_to_another_address(monkeypatch: pytest.
 async def test_a_key_from_a_real_keyring_goes_to_the_server_alone(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    keyring = pytest.importorskip("keyring", reason="no keyring library: pip install 'outthink[keyring]'")
+    need("keyring")
+    import keyring
     from keyring.backend import KeyringBackend
 
     class InMemory(KeyringBackend):

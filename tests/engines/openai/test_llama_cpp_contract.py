@@ -6,7 +6,6 @@ It takes minutes on a busy machine, so it runs with `make laws`; every test run 
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from outthink.engines.doctor import models_at, only
 from outthink.engines.openai import Openai, Prices, connect
 from outthink.testing.contracts import EngineContract
 from tests.engines.llama_cpp_server import llama_cpp_server
+from tests.needs import full_size
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.laws
 @pytest.mark.local_model
-@pytest.mark.skipif(os.environ.get("OUTTHINK_LAWS") != "full", reason="at full size only: make laws")
+@full_size
 class TestLlamaCppServer(EngineContract):
     prompts = (
         TextPrompt("Once upon a time there was"),

@@ -6,18 +6,19 @@ import asyncio
 import contextlib
 from typing import Any
 
-import httpx
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outthink.core import Failure, Message
+from outthink.core.half_pairs import mended
 from outthink.engines import ChatPrompt, Generation, Request
-from outthink.engines.openai.drafts import Reply, first_stop, mended
+from outthink.engines.openai.drafts import Reply, first_stop
 from outthink.engines.openai.failing import BackendError, BrokenReply
 from outthink.engines.openai.reading import complete, read_event, read_whole
 from outthink.engines.openai.transport import decoded, events_of
+from outthink.engines.openai.wire import Response
 from outthink.testing.openai_server import Fault, Personality, every
 from tests.engines.openai.conftest import pair
 
@@ -114,28 +115,30 @@ PIECES = [b"data: ", b"{", b'"choices"', b": [", b'{"delta": {"content": "\xc3',
 PIECES += [b"[DONE]", b"event: x\n", b"\r\n", b": note\n"]
 
 
+class InPieces(Response):
+    """A reply that arrives in these very pieces."""
+
+    status, headers = 200, {"content-type": "text/event-stream"}
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self._left = list(pieces)
+
+    async def piece(self) -> bytes:
+        return self._left.pop(0) if self._left else b""
+
+    async def close(self) -> None:
+        self._left.clear()
+
+
 @given(st.lists(st.sampled_from(PIECES), max_size=14))
 @settings(max_examples=60, deadline=None)
 def test_any_stream_of_bytes(parts: list[bytes]) -> None:
-    """Fed through the real transport, in these very pieces."""
-
-    async def stream() -> Any:
-        for part in parts:
-            yield part
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, headers={"content-type": "text/event-stream"}, content=stream())
-
     async def main() -> None:
-        async with (
-            httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client,
-            client.stream("GET", "http://x/") as got,
-        ):
-            reply = Reply()
-            with contextlib.suppress(BackendError):
-                async for event in events_of(got):
-                    read_event("chat", event, reply)
-                complete(reply)
+        reply = Reply()
+        with contextlib.suppress(BackendError):
+            async for event in events_of(InPieces(parts)):
+                read_event("chat", event, reply)
+            complete(reply)
 
     asyncio.run(main())
 

@@ -5,7 +5,6 @@ The tests in this folder need torch and transformers (extra `local-torch`) and a
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from outthink.engines.torch import Transformers
+from tests.needs import need
 
 if TYPE_CHECKING:
     from outthink.engines.torch.engine import TransformersEngine
 
-HAS_TORCH = importlib.util.find_spec("torch") is not None and importlib.util.find_spec("transformers") is not None
 CONTEXT = 512
 TEMPLATE = (
     "{% for m in messages %}<|start|>{{ m['role'] }}\n{{ m['content'] }}<|end|>{% endfor %}"
@@ -27,8 +26,7 @@ TEMPLATE = (
 
 @pytest.fixture(scope="session")
 def torch_installed() -> None:
-    if not HAS_TORCH:
-        pytest.skip("torch and transformers are not installed: pip install 'outthink[local-torch]'")
+    need("transformers")
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,7 @@ from outthink.engines import (
 )
 from outthink.engines.scripted_sampling import drawn, processed
 from tests.engines.torch.conftest import opened
+from tests.needs import need
 
 if TYPE_CHECKING:
     from outthink.engines.torch.engine import TransformersEngine
@@ -236,7 +237,7 @@ async def test_a_cut_takes_at_most_the_step_under_way(folder: Path, monkeypatch:
 
 
 async def test_constraints(engine: TransformersEngine) -> None:
-    pytest.importorskip("llguidance", reason="constraints need llguidance: pip install 'outthink[local]'")
+    need("llguidance")
     assert engine.capabilities.constraints
     wanted = [Choice(options=("yes", "no")), Regex(pattern="[a-c]{3}-[0-9]{2}")]
     choice, regex = await generated(

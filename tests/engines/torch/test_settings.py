@@ -8,6 +8,7 @@ import pytest
 
 from outthink.core.errors import ModelMissing, SettingsError
 from outthink.engines.torch import Transformers
+from tests.needs import need
 
 
 def test_bad_settings_are_refused_by_name() -> None:
@@ -30,6 +31,6 @@ def test_without_the_extra_it_says_what_to_type(package: str, monkeypatch: pytes
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
     if package == "transformers":
-        pytest.importorskip("torch", reason="torch is not installed: pip install 'outthink[local-torch]'")
+        need("torch")
     with pytest.raises(ModelMissing, match=r"no package '(torch|transformers)'.*outthink\[local-torch\]"):
         Transformers(model="x").open()

@@ -12,7 +12,9 @@ import msgspec
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="torch is not installed: pip install 'outthink[train]'")
+from tests.needs import need
+
+need("torch")
 
 import torch
 from click.testing import CliRunner
@@ -64,7 +66,7 @@ def test_what_is_no_idx_file_is_named(folder: Path, tmp_path: Path) -> None:
 
 
 def test_the_digits_of_scikit_learn() -> None:
-    pytest.importorskip("sklearn")
+    need("sklearn")
     images = read("digits", None, held_out=0.2, key=Key(1))
     assert len(images.labels) + len(images.held_labels) == 1797
     assert images.images.shape[1:] == (1, 8, 8)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from pathlib import Path
 
 import msgspec
@@ -14,8 +12,11 @@ from outthink.core.errors import CheckpointError
 from outthink.engines.local import gguf
 from outthink.laboratory import Chains
 from outthink.train.laboratory.settings import Part, Shape, Training
+from tests.needs import need
+from tests.train.laboratory.interrupted import Weights, interrupting, same
 
-torch = pytest.importorskip("torch")
+need("torch")
+import torch
 
 SETTINGS = Training(
     steps=6,
@@ -28,21 +29,11 @@ SETTINGS = Training(
 )
 
 
-def weights(folder: Path, settings: Training = SETTINGS, *, interrupt_at: int = 0) -> dict[str, np.ndarray] | None:
-    from outthink.train.laboratory.training import Progress, train
+def weights(folder: Path, settings: Training = SETTINGS, *, interrupt_at: int = 0) -> Weights | None:
+    from outthink.train.laboratory.training import train
 
-    def report(progress: Progress) -> None:
-        if progress.step == interrupt_at:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    network = train(settings, folder, report)
+    network = train(settings, folder, interrupting(interrupt_at))
     return None if network is None else {name: p.detach().numpy() for name, p in network.named_parameters()}
-
-
-def same(one: dict[str, np.ndarray] | None, other: dict[str, np.ndarray] | None) -> bool:
-    assert one is not None
-    assert other is not None
-    return all(np.array_equal(one[name], other[name]) for name in one)
 
 
 def test_an_interrupted_training_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from pathlib import Path
 
 import msgspec
@@ -18,6 +16,8 @@ from outthink.train.laboratory.rollouts import Rollout, games, labelled
 from outthink.train.laboratory.settings import Shape, ValueTraining
 from outthink.train.laboratory.value_batches import IGNORED, marked, value_batches
 from outthink.train.laboratory.value_card import LAST, Rated
+from tests.needs import need
+from tests.train.laboratory.interrupted import Weights, interrupting, same
 
 QUESTION = "3 5 7 -> 22"
 RIGHT, LOST, WRONG = "5*3=15\n15+7=22", "3+5=8\n8*7=22", "5*3=25\n15+7=22"
@@ -108,25 +108,16 @@ def test_within_a_problem_is_no_matter_of_how_hard_problems_are() -> None:
 # -- with torch ---------------------------------------------------------------------------------------------------------
 
 
-def weights(folder: Path, settings: ValueTraining = SETTINGS, *, interrupt_at: int = 0) -> dict[str, np.ndarray] | None:
-    torch = pytest.importorskip("torch")
+def weights(folder: Path, settings: ValueTraining = SETTINGS, *, interrupt_at: int = 0) -> Weights | None:
+    need("torch")
+    import torch
+
     from outthink.train.laboratory.network import Network
-    from outthink.train.laboratory.training import Progress
     from outthink.train.laboratory.value_training import train_value
 
-    def report(progress: Progress) -> None:
-        if progress.step == interrupt_at:
-            os.kill(os.getpid(), signal.SIGINT)
-
     network = Network(SHAPE, torch.Generator().manual_seed(1))
-    whole = train_value(settings, network, drawn(), folder, report)
+    whole = train_value(settings, network, drawn(), folder, interrupting(interrupt_at))
     return {name: p.detach().numpy() for name, p in network.named_parameters()} if whole else None
-
-
-def same(one: dict[str, np.ndarray] | None, other: dict[str, np.ndarray] | None) -> bool:
-    assert one is not None
-    assert other is not None
-    return all(np.array_equal(one[name], other[name]) for name in one)
 
 
 def test_an_interrupted_training_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
@@ -139,7 +130,9 @@ def test_an_interrupted_training_ends_as_an_uninterrupted_one(tmp_path: Path) ->
 
 
 def test_the_loss_falls(tmp_path: Path) -> None:
-    torch = pytest.importorskip("torch")
+    need("torch")
+    import torch
+
     from outthink.train.laboratory.network import Network
     from outthink.train.laboratory.value_training import train_value
 
@@ -151,7 +144,9 @@ def test_the_loss_falls(tmp_path: Path) -> None:
 
 
 def test_a_network_comes_back_from_its_file_within_the_rounding(tmp_path: Path) -> None:
-    torch = pytest.importorskip("torch")
+    need("torch")
+    import torch
+
     from outthink.train.laboratory.export import write
     from outthink.train.laboratory.loading import load_network
     from outthink.train.laboratory.network import Network

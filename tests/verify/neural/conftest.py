@@ -5,22 +5,20 @@ The tests in this folder need torch and transformers (extra `local-torch`) and a
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.engines.torch.conftest import tiny_tokenizer
+from tests.needs import need
 
-HAS_TORCH = importlib.util.find_spec("torch") is not None and importlib.util.find_spec("transformers") is not None
 EXTRA = "<extra_0>"
 
 
 @pytest.fixture(scope="session")
 def torch_installed() -> None:
-    if not HAS_TORCH:
-        pytest.skip("torch and transformers are not installed: pip install 'outthink[local-torch]'")
+    need("transformers")
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from outthink.bench.contest import Question, unrecorded
 from outthink.bench.grid.spending import UnitLedger
@@ -36,23 +37,27 @@ class PoolPlan:
 
 @dataclass(frozen=True)
 class DrawnPool:
-    """A pool, None where it was not drawn whole; `limit`: what kept it from being so."""
+    """A pool, None where it was not drawn whole; `limit`: what kept it from that; `first`: its samples before the first missing one."""
 
     pool: Pool | None
     limit: str = ""
+    first: tuple[Sample, ...] = ()
 
 
-async def draw_pool(plan: PoolPlan, question: Question, seed: int, session: Session) -> DrawnPool:
-    """The whole pool, or none. What was drawn of it is paid in any case.
+async def draw_pool(
+    plan: PoolPlan, question: Question, seed: int, session: Session, *, had: tuple[Sample, ...] = ()
+) -> DrawnPool:
+    """The whole pool, or none. What was drawn of it is paid in any case. `had`: the pool's first samples, which are not drawn again.
 
     The randomness of a sample is that of its question, seed and place, so that pools under other settings share it.
     """
     child = unrecorded(session.child(f"pool/{seed}/{question.task.id}"))
-    results = await asyncio.gather(*(_sample(plan, question, child, i) for i in range(plan.n)))
-    samples = [one for one in results if isinstance(one, Sample)]
+    results = await asyncio.gather(*(_sample(plan, question, child, i) for i in range(len(had), plan.n)))
+    whole = takewhile(lambda one: isinstance(one, Sample), results)
+    samples = (*had, *(one for one in whole if isinstance(one, Sample)))
     if len(samples) < plan.n:
-        return DrawnPool(None, next(one for one in results if isinstance(one, str)))
-    return DrawnPool(Pool(question=question.task.id, seed=seed, samples=tuple(samples), name=plan.name))
+        return DrawnPool(None, next(one for one in results if isinstance(one, str)), samples)
+    return DrawnPool(Pool(question=question.task.id, seed=seed, samples=samples, name=plan.name), first=samples)
 
 
 async def _sample(plan: PoolPlan, question: Question, session: Session, place: int) -> Sample | str:
@@ -93,8 +98,7 @@ async def _sample(plan: PoolPlan, question: Question, session: Session, place: i
 
 async def judge(verifier: Verifier, candidate: Candidate, question: Question, session: Session) -> Judged:
     """What a verifier says, paid for by the session. Raises `BudgetExhausted` when it cannot be."""
-    # An oracle is shown the right answer and nobody else.
-    task = question.task if verifier.spec.reads_reference else question.asked
+    task = question.shown_to(verifier)
     allowance = Allowance(session.ledger, cut=session.cut)
     if allowance.claim(fixed=verifier.most(task)) is None:
         raise BudgetExhausted(allowance.limit)

@@ -2,7 +2,7 @@
 
     for entrant in entrants(grid, posed): entrant.method, entrant.size, entrant.recipe
 
-A method that only selects (`selects`) reads a stored pool of samples, billed in full; the others grow their answers themselves.
+A method that only selects (`selecting.selects`) reads a stored pool of samples, billed in full; the others grow their answers themselves.
 """
 
 from __future__ import annotations
@@ -16,14 +16,10 @@ import msgspec
 
 from outthink.bench.grid.posing import NotRun, Posed
 from outthink.bench.grid.settings import Grid, GridRecipe, Variant
-from outthink.core.algorithm import Algorithm
 from outthink.core.errors import RecipeError
-from outthink.core.verifier import ScoreSpec
 from outthink.recipes.load import load
 from outthink.recipes.override import override
 from outthink.recipes.recipe import Recipe, from_tables
-from outthink.search import Adaptive, BestOfN, Vote
-from outthink.search.temperatures import Steady
 
 SHARED = ("engine", "process", "answer", "verifier")
 PARTS = ("engine", "process", "answer", "verifier", "tolerance")
@@ -95,21 +91,6 @@ def part_of(recipe: Recipe, kinds: tuple[str, ...]) -> str:
     # The layers of a pipeline say which engines and searches its process holds.
     chosen = {kind: tables[kind] for kind in (*kinds, "layers") if kind in tables}
     return hashlib.sha256(msgspec.json.encode(chosen, order="sorted")).hexdigest()[:12]
-
-
-def selects(algorithm: Algorithm[Any], spec: ScoreSpec | None) -> bool:
-    """Whether a method only chooses among whole samples, so that a stored pool serves it: the same samples, the same answer."""
-    if spec is not None and spec.relative:
-        return False
-    match algorithm:
-        case BestOfN():
-            return True
-        case Vote():
-            return not algorithm.early_stop and not algorithm.redraws
-        case Adaptive():
-            return algorithm.pruning is None and isinstance(algorithm.temperature, Steady)
-        case _:
-            return False
 
 
 def _methods(grid: Grid) -> Iterator[tuple[GridRecipe, str, Variant]]:

@@ -154,9 +154,9 @@ async def _pool(running: Running, pool: PoolOf) -> _Unit:
     other = [one for one in running.pools.values() if one.name == pool.plan.name]
     if other:
         return _measured([_paid(one) for one in other], borrowed=True)
-    question = running.bench.posed.sets[pool.set].questions[0].asked
-    sample = (await price(pool.plan.process(question))).asked
-    judged = total_of(verifier.most(question) for verifier in pool.plan.verifiers.values())
+    question = running.bench.posed.sets[pool.set].questions[0]
+    sample = (await price(pool.plan.process(question.asked))).asked
+    judged = total_of(verifier.most(question.shown_to(verifier)) for verifier in pool.plan.verifiers.values())
     return _Unit(_columns((sample + judged).times(pool.plan.n)), None)
 
 
@@ -174,7 +174,7 @@ async def _search(running: Running, index: int, by: dict[tuple[str, str, int], l
             rows = [row for key, found in near.items() if key[2] == size for row in found]
             return _scaled(_measured([row.generated + row.judged for row in rows], borrowed=True), entrant.size / size)
     search = running.bench.solver(entrant)
-    question = running.bench.posed.sets[entrant.set].questions[0].asked
+    question = running.bench.posed.sets[entrant.set].questions[0].shown_to(search.verifier)
     if isinstance(search.algorithm, Pipeline):
         # Its requests differ, and are no samples: the bound of `outthink run --dry-run`.
         layers = await most(Built(entrant.recipe, search, None), [question])

@@ -74,10 +74,8 @@ async def work(bench: Workbench, unit: Unit, session: Session) -> Done:
         return Done(drawn.pool, drawn.limit)
     entrant = bench.growing[unit.entrant]
     grown = await bench.grow(entrant, question, unit.seed, unit.budget, session)
-    cut = session.cut.reason
-    if grown.capped or (cut is not None and grown.outcome.limit == cut):
-        return Done(None, grown.capped or cut or "")
-    return Done(grown.outcome)
+    limit = grown.kept_from_being_whole(session)
+    return Done(None, limit) if limit else Done(grown.outcome)
 
 
 def session_of(ledger: Ledger, cut: Cut) -> Session:

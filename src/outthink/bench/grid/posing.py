@@ -11,7 +11,7 @@ from typing import Any
 from outthink.bench.contest import Question
 from outthink.bench.grid.settings import Grid
 from outthink.bench.tasks import BadRow, TaskSet, load_tasks
-from outthink.core.errors import Incompatible, InputError, explain
+from outthink.core.errors import Incompatible, InputError, explain, repeated
 
 DATA = "OUTTHINK_DATA"
 """The variable that names a folder in which files of tasks are looked for."""
@@ -94,7 +94,7 @@ def _what(table: Mapping[str, Any]) -> str:
 
 def _check_ids(posed: Posed) -> None:
     ids = [one.task.id for found in posed.sets.values() for one in found.questions]
-    twice = sorted({one for one in ids if ids.count(one) > 1}) if len(set(ids)) < len(ids) else []
+    twice = repeated(ids)
     if twice or not ids:
         raise InputError(
             explain(

@@ -23,7 +23,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from outthink.core.cost import Budget
-from outthink.core.errors import SettingsError, explain
+from outthink.core.errors import SettingsError, explain, repeated
 from outthink.core.settings import Count, Positive, PositiveFloat, Settings
 
 Text = Annotated[str, Meta(min_length=1)]
@@ -129,8 +129,7 @@ class Grid(Settings):
 
     def check(self) -> None:
         names = [recipe.called for recipe in self.recipes]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
+        if twice := repeated(names):
             raise SettingsError(
                 explain(
                     "Two recipes of the grid have one name.",

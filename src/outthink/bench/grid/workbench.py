@@ -13,17 +13,18 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from outthink.bench.contest import Contestant, Question, play, unrecorded
+from outthink.bench.contest import Contestant, Question, unrecorded
 from outthink.bench.grid.drawing import DrawnPool, PoolPlan, draw_pool
-from outthink.bench.grid.entrants import DRAWN, Entrant, entrants, part_of, selects
+from outthink.bench.grid.entrants import DRAWN, Entrant, entrants, part_of
+from outthink.bench.grid.growing import Grown, grow
 from outthink.bench.grid.posing import Posed
+from outthink.bench.grid.selecting import asks, members, reading, reads_pools, select
 from outthink.bench.grid.settings import Grid
-from outthink.bench.grid.spending import UnitLedger
+from outthink.bench.open_recipes import Door, OpenRecipes
 from outthink.bench.outcome import Outcome
 from outthink.bench.pools import Pool
 from outthink.core.component import EngineSettings, Parts
@@ -34,10 +35,8 @@ from outthink.core.verifier import Verifier
 from outthink.engines.cassette import REPLIES, Cassette
 from outthink.engines.engine import Engine
 from outthink.engines.recording import recording
-from outthink.recipes.build import Built, Live, build
+from outthink.recipes.build import Built
 from outthink.recipes.engines import Engines
-from outthink.recipes.recipe import Recipe
-from outthink.search import Adaptive, BestOfN, Vote
 
 IN_THIS_PROCESS = frozenset({"local", "scripted", "recorded", "transformers"})
 
@@ -50,14 +49,6 @@ class PoolOf:
     plan: PoolPlan
     seeds: tuple[int, ...]
     readers: tuple[Entrant, ...]
-
-
-@dataclass(frozen=True)
-class Grown:
-    """What became of a search: its outcome, and the limit of the whole run that kept it from being its own, "" for none."""
-
-    outcome: Outcome
-    capped: str = ""
 
 
 @dataclass
@@ -99,24 +90,14 @@ class Workbench:
     ) -> Grown:
         """An entrant's own search on a question. `budget`: in place of its recipe's."""
         limits = budget or entrant.recipe.budget
-        ledger = UnitLedger(limits, parent=session.ledger)
-        name = f"{entrant.method}/{entrant.size}/{seed}/{question.task.id}"
-        child = unrecorded(replace(session.child(name, budget=limits), ledger=ledger))
-        outcome = await play(self._contestant(entrant, self.solver(entrant)), seed, question, child)
-        out_of_budget = outcome.limit or ("cap" if outcome.failure.startswith("BudgetExhausted") else "")
-        return Grown(outcome, out_of_budget if ledger.capped else "")
+        return await grow(self._contestant(entrant, self.solver(entrant)), question, seed, limits, session)
 
     async def select(self, entrant: Entrant, question: Question, seed: int, pool: Pool, session: Session) -> Outcome:
         """What an entrant that selects makes of a stored pool; billed in full to the outcome, and paid by nobody again."""
-        judge = self.built[entrant.part].solver.verifier
-        label = self.label(entrant)
-        verifier = None if judge is None or label is None else pool.scores(label, judge.spec)
-        search = replace(self.solver(entrant), process=lambda task: pool.process(), verifier=verifier)
-        known = {one.content: one.right for one in pool.samples if not one.failure}
-        marked = replace(question, right=lambda candidate: known[candidate.content])
+        search = reading(self.solver(entrant), pool, self.label(entrant))
         name = f"{entrant.method}/{entrant.size}/{seed}/{question.task.id}"
         child = unrecorded(session.child(name, budget=entrant.recipe.budget))
-        return await play(self._contestant(entrant, search), seed, marked, child)
+        return await select(self._contestant(entrant, search), question, seed, pool, child)
 
     def _contestant(self, entrant: Entrant, search: Search) -> Contestant:
         judge = search.verifier
@@ -139,48 +120,31 @@ async def workbench(grid: Grid, posed: Posed, *, replies: Path | None = None) ->
     async with AsyncExitStack() as stack:
         engines = Engines(idle=0)
         stack.push_async_callback(engines.close)
-        opened = _Opened(grid, engines, stack, replies)
+        opened = OpenRecipes(engines, door=_recorder(grid, replies))
+        stack.push_async_callback(opened.close)
         taking_part = entrants(grid, posed)
         built: dict[str, Built] = {}
         for entrant in taking_part:
             if entrant.part not in built:
-                built[entrant.part] = await opened.part(entrant.recipe)
+                built[entrant.part] = await stack.enter_async_context(opened.built(entrant.recipe))
         bench = Workbench(grid, posed, taking_part, built)
         _plan_pools(bench)
         yield bench
 
 
-@dataclass
-class _Opened:
-    """Engines and verifiers that are open, each once."""
+def _recorder(grid: Grid, replies: Path | None) -> Door:
+    """Keeps the replies of engines whose replies the grid keeps, each in a file of its own."""
+    seen = count()
 
-    grid: Grid
-    engines: Engines
-    stack: AsyncExitStack
-    replies: Path | None
-    _engines: dict[bytes, Engine] = field(default_factory=dict)
-    _verifiers: dict[bytes, Verifier] = field(default_factory=dict)
+    async def door(settings: EngineSettings, engine: Engine, stack: AsyncExitStack) -> Engine:
+        place = next(seen)
+        if replies is None or not keeps_replies(grid, settings):
+            return engine
+        recorder = recording(engine, Cassette.append(replies / f"replies-{place}.jsonl", REPLIES))
+        stack.push_async_callback(recorder.close)
+        return recorder
 
-    async def part(self, recipe: Recipe) -> Built:
-        """The recipe's parts; equal ones are shared."""
-        engine = await self._engine(recipe.engine)
-        key = msgspec.json.encode([recipe.engine, recipe.answer, recipe.verifier], order="sorted")
-        live = Live(engine=engine, verifier=self._verifiers.get(key))
-        made = await self.stack.enter_async_context(build(recipe, live=live, engines=self.engines))
-        if made.solver.verifier is not None:
-            self._verifiers[key] = made.solver.verifier
-        return made
-
-    async def _engine(self, settings: EngineSettings) -> Engine:
-        key = msgspec.json.encode(settings, order="sorted")
-        if key not in self._engines:
-            engine = await self.stack.enter_async_context(self.engines.leased(settings))
-            if self.replies is not None and keeps_replies(self.grid, settings):
-                path = self.replies / f"replies-{len(self._engines)}.jsonl"
-                engine = recording(engine, Cassette.append(path, REPLIES))
-                self.stack.push_async_callback(engine.close)
-            self._engines[key] = engine
-        return self._engines[key]
+    return door
 
 
 def keeps_replies(grid: Grid, engine: EngineSettings) -> bool:
@@ -188,19 +152,11 @@ def keeps_replies(grid: Grid, engine: EngineSettings) -> bool:
     return grid.replies == "kept" or (grid.replies == "auto" and engine.name() not in IN_THIS_PROCESS)
 
 
-def members(entrant: Entrant) -> int:
-    """How many samples of a pool an entrant may read."""
-    algorithm = entrant.recipe.algorithm
-    if not isinstance(algorithm, BestOfN | Vote | Adaptive):
-        raise TypeError(f"{algorithm.name()} does not select from a pool")
-    return algorithm.n
-
-
 def _plan_pools(bench: Workbench) -> None:
     readers: dict[tuple[str, str], list[Entrant]] = {}
     for entrant in bench.entrants:
         judge = bench.built[entrant.part].solver.verifier
-        if selects(entrant.recipe.algorithm, None if judge is None else judge.spec):
+        if reads_pools(entrant.recipe, None if judge is None else judge.spec):
             readers.setdefault((bench.pool_of(entrant), entrant.set), []).append(entrant)
         else:
             bench.growing.append(entrant)
@@ -208,7 +164,7 @@ def _plan_pools(bench: Workbench) -> None:
     for (name, _), found in readers.items():
         judges.setdefault(name, {}).update(_judges(bench, name, found, judges.get(name, {})))
     for (name, of), found in readers.items():
-        n = max(members(one) for one in found)
+        n = max(members(one.recipe.algorithm) for one in found)
         # Greedy decoding needs no second sample, whatever others read.
         n = max(n, bench.grid.pool or n) if n > 1 else n
         seeds = tuple(sorted({seed for one in found for seed in one.seeds}))
@@ -223,7 +179,7 @@ def _judges(
     found = dict(known)
     for entrant in readers:
         judge, settings = bench.built[entrant.part].solver.verifier, entrant.recipe.verifier
-        if judge is None or settings is None or not _asks(entrant):
+        if judge is None or settings is None or not asks(entrant.recipe.algorithm):
             continue
         label = next((one for one, there in found.items() if there is judge), None)
         if label is None:
@@ -232,12 +188,6 @@ def _judges(
             found[label] = judge
         bench.labels[name, entrant.part] = label
     return found
-
-
-def _asks(entrant: Entrant) -> bool:
-    """Whether the entrant's method looks at scores at all."""
-    algorithm: Any = entrant.recipe.algorithm
-    return not isinstance(algorithm, Vote | Adaptive) or bool(algorithm.needs_verifier)
 
 
 def _process(bench: Workbench, entrant: Entrant, judges: Iterable[Verifier]) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 from outthink.bench.report.questions import Traced, hardest, most_improved
 from outthink.bench.report.stored import StoredBench
 from outthink.bench.statistics import (
+    UNKNOWN,
     Choices,
     Comparison,
     Constant,
@@ -134,11 +135,21 @@ def _frontier(entries: Sequence[Entry], rng: np.random.Generator) -> dict[str, f
 
 
 def _constant(stored: StoredBench, name: str, questions: Sequence[str]) -> Constant:
-    # The tasks know better which answers are the same than their texts do.
-    for row in stored.record.sets if stored.record is not None else ():
-        if row.name == name:
-            return Constant(row.constant, row.constant_share)
-    return best_constant(stored.questions[question].reference for question in questions)
+    """Of one set, what its tasks said: they know which answers are equal, and whether one can serve two questions at all.
+
+    Of all sets together, the better of two that are certain: the best of one set, or the most frequent text among the references of the
+    sets whose answers can be constants. Without a record of the tasks nothing is known.
+    """
+    sets = {row.name: row for row in stored.record.sets} if stored.record is not None else {}
+    if row := sets.get(name):
+        return Constant(row.constant, row.constant_share)
+    rows = [stored.questions[question] for question in questions]
+    if not all(row.set in sets for row in rows):
+        return UNKNOWN
+    served = [one for one in sets.values() if one.constant is not None]
+    of_one = [Constant(one.constant, one.constant_share * one.questions / len(rows)) for one in served]
+    together = best_constant(row.reference if sets[row.set] in served else None for row in rows)
+    return max((together, *of_one), key=lambda constant: constant.share)
 
 
 def _choices(stored: StoredBench, questions: Sequence[str]) -> list[Choices]:

@@ -50,6 +50,8 @@ def mark(comparison: Comparison) -> str:
 
 def constant_line(constant: Constant) -> str:
     """What the best constant answer gives."""
+    if math.isnan(constant.share):
+        return "Which constant answer would be best is not known: the folder has no record of its tasks."
     if constant.answer is None:
         return "No constant answer is right for more than one question."
     return f"Always answering {constant.answer!r} is right for {percent(constant.share)}."

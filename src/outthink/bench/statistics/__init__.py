@@ -8,11 +8,12 @@ The arithmetic stands in `outthink.numerics` (`resampled`, `matched`, `paired`, 
 
 from outthink.bench.statistics.against import Comparison, baselines_of, compared, is_plain, sees_answers, sign_flips
 from outthink.bench.statistics.choices import Choices, Gap, choices_of
-from outthink.bench.statistics.constant import Constant, best_constant
+from outthink.bench.statistics.constant import UNKNOWN, Constant, best_constant
 from outthink.bench.statistics.entries import Entry, curve_over, entries_of, unfinished
 from outthink.bench.statistics.warnings import warnings_of
 
 __all__ = [
+    "UNKNOWN",
     "Choices",
     "Comparison",
     "Constant",

@@ -12,7 +12,7 @@ must expect one in twenty to leave out 0 by chance, and `Comparison.p` is there 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,7 +26,8 @@ PLAIN = ("greedy", "single", "direct", "vote", "majority", "self-consistency", "
 """Methods that are baselines."""
 UNJUDGED = ("greedy", "single", "direct", "vote", "majority", "self-consistency")
 ONE_ANSWER = ("greedy", "single", "direct")
-FLIPS = 2000
+FLIPS = 20_000
+BLOCK = 2000
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,8 @@ def compared(
     """Every entry against each of its baselines that costs something; entries of one set, over the same questions."""
     methods = list(dict.fromkeys(entry.method for entry in entries))
     by_method = baselines_of(methods)
-    found = []
+    found: list[Comparison] = []
+    flipped: list[tuple[int, FloatArray]] = []
     for entry in entries:
         if entry.tokens.mean() <= 0.0 or len(entry.questions) < 2:
             continue
@@ -114,21 +116,32 @@ def compared(
                 matched = Matched(
                     pairs.difference, exact, twin.accuracy, matched.cost, float(twin.tokens.mean()), matched.inside
                 )
-                p = mcnemar(pairs, mid_p=True)
+                found.append(Comparison(entry.method, entry.size, name, matched, mcnemar(pairs, mid_p=True)))
             else:
-                p = sign_flips(entry.right - _at_cost(curve, entry), rng)
-            found.append(Comparison(entry.method, entry.size, name, matched, p))
+                flipped.append((len(found), entry.right - _at_cost(curve, entry)))
+                found.append(Comparison(entry.method, entry.size, name, matched, 1.0))
+    if flipped:
+        p = sign_flips(np.stack([differences for _, differences in flipped], 1), rng)
+        for (place, _), one in zip(flipped, p, strict=True):
+            found[place] = replace(found[place], p=float(one))
     return found
 
 
-def sign_flips(differences: FloatArray, rng: np.random.Generator, flips: int = FLIPS) -> float:
-    """Two-sided p-value that differences are as likely up as down, by flipping the signs of whole questions; never 0.
+def sign_flips(differences: FloatArray, rng: np.random.Generator, flips: int = FLIPS) -> FloatArray:
+    """Two-sided p-values that differences are as likely up as down, by flipping the signs of whole questions.
 
+    Args:
+        differences: [questions, comparisons]; all comparisons are flipped alike, so that many cost little more than one.
+        flips: no p-value is below 1 / (flips + 1), which has to be well below what a correction for many comparisons asks for.
+    Returns: p-values, [comparisons].
     Source: the sign-flip (randomisation) test, Fisher (1935).
     """
-    seen = abs(float(differences.sum()))
-    signs = rng.integers(0, 2, size=(flips, len(differences))) * 2 - 1
-    return float((1 + (np.abs(signs @ differences) >= seen - 1e-12).sum()) / (flips + 1))
+    seen = np.abs(differences.sum(axis=0)) - 1e-9
+    reached = np.ones(differences.shape[1])
+    for begin in range(0, flips, BLOCK):
+        signs = rng.integers(0, 2, size=(min(BLOCK, flips - begin), len(differences)), dtype=np.int8) * 2.0 - 1.0
+        reached += (np.abs(signs @ differences) >= seen).sum(axis=0)
+    return np.asarray(reached / (flips + 1))
 
 
 def _at_cost(curve: Curve, entry: Entry) -> FloatArray:

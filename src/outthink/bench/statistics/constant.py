@@ -9,10 +9,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Constant:
-    """An answer that is always the same, and the share of questions that it is right for; None where no answer serves two questions."""
+    """An answer that is always the same, and the share of questions that it is right for.
+
+    None where no answer serves two questions; a share of nan is one that nothing is known about.
+    """
 
     answer: str | None
     share: float
+
+
+UNKNOWN = Constant(None, float("nan"))
 
 
 def best_constant(references: Iterable[str | None]) -> Constant:

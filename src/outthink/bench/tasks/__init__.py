@@ -7,6 +7,7 @@ A source (`TASKS` has them all by word) is settings; `load()` makes a `TaskSet` 
 solver gets `Question.asked`. A bad row is reported by file and line, and the rest goes on. If unsure: `Jsonl` with a file of your own.
 """
 
+from outthink.bench.tasks.agents import AgentTasks
 from outthink.bench.tasks.generated import CountdownTasks, LaboratoryTasks, ReasoningGym
 from outthink.bench.tasks.jsonl import Jsonl
 from outthink.bench.tasks.labels import Fever, MultipleChoice, Prontoqa
@@ -21,6 +22,7 @@ from outthink.bench.tasks.task_set import BestConstant, TaskSet
 
 __all__ = [
     "TASKS",
+    "AgentTasks",
     "Aime",
     "BadRow",
     "Bamboogle",

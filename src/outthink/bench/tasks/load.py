@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 import msgspec
 
+from outthink.bench.tasks.agents import AgentTasks
 from outthink.bench.tasks.generated import CountdownTasks, LaboratoryTasks, ReasoningGym
 from outthink.bench.tasks.jsonl import Jsonl
 from outthink.bench.tasks.labels import Fever, MultipleChoice, Prontoqa
@@ -19,7 +20,7 @@ from outthink.bench.tasks.programs import HumanEval, TextToSql
 from outthink.bench.tasks.short_answers import Bamboogle, Hotpotqa
 from outthink.bench.tasks.source import Source
 from outthink.bench.tasks.task_set import TaskSet
-from outthink.core.errors import SettingsError, explain, nearest
+from outthink.core.errors import SettingsError, explain, nearest, repeated
 
 TaskSource = (
     Jsonl
@@ -39,6 +40,7 @@ TaskSource = (
     | Hotpotqa
     | LaboratoryTasks
     | PlanningTasks
+    | AgentTasks
 )
 
 TASKS: Mapping[str, type[Source]] = {one.name(): one for one in get_args(TaskSource)}
@@ -77,9 +79,7 @@ def task_source(asked: str | Mapping[str, Any] | Source) -> Source:
 def load_tasks(asked: Iterable[str | Mapping[str, Any] | Source]) -> tuple[TaskSet, ...]:
     """One set for each, in order. Raises `SettingsError` where two have one name, `InputError` where there is nothing to ask."""
     sources = [task_source(one) for one in asked]
-    names = [source.set_name for source in sources]
-    double = sorted({name for name in names if names.count(name) > 1})
-    if double:
+    if double := repeated(source.set_name for source in sources):
         raise SettingsError(
             explain(
                 "Two sets of tasks have one name.",

@@ -15,16 +15,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Unpack
 
 import msgspec
 import numpy as np
 import torch
 
 from outthink.core.errors import Failure, Incompatible, explain
-from outthink.core.task import Kind
 from outthink.diffusion.correctors.combinations import Combination
 from outthink.diffusion.correctors.corrector import Corrector
-from outthink.diffusion.grid_process import START, Decode, GridProcess
+from outthink.diffusion.grid_process import START, GridProcess, Shown
 from outthink.diffusion.latents import Latents
 from outthink.diffusion.levels import NO_SIGNAL, Grid, Level
 from outthink.diffusion.network import Condition, rows
@@ -41,7 +41,7 @@ class CorrectedProcess(GridProcess):
 
     Args:
         combination: what is sampled. grid: the levels. corrector: how steps and weights are made.
-        shape, condition, decode, device, dtype, kind: as of `DenoisingProcess`.
+        shape, shown: as of `DenoisingProcess`.
     """
 
     def __init__(
@@ -50,12 +50,7 @@ class CorrectedProcess(GridProcess):
         grid: Grid,
         corrector: Corrector,
         shape: Sequence[int],
-        *,
-        condition: Condition = None,
-        decode: Decode | None = None,
-        device: str | torch.device = "cpu",
-        dtype: torch.dtype = torch.float32,
-        kind: Kind = "tensor",
+        **shown: Unpack[Shown],
     ) -> None:
         if grid.levels.alpha[0] <= NO_SIGNAL:
             raise Incompatible(
@@ -67,19 +62,9 @@ class CorrectedProcess(GridProcess):
                 )
             )
         corrector = msgspec.structs.replace(corrector, exponents=combination.exponents)
-        super().__init__(
-            combination,
-            grid,
-            corrector,
-            shape,
-            condition=condition,
-            decode=decode,
-            device=device,
-            dtype=dtype,
-            kind=kind,
-        )
+        super().__init__(combination, grid, corrector, shape, **shown)
         self._corrector = corrector
-        self._stepper = CorrectedStepper(combination, grid, corrector, self._like, condition)
+        self._stepper = CorrectedStepper(combination, grid, corrector, self._like, shown.get("condition"))
 
     async def start(self, seeds: SeedArray) -> Latents:
         """Noise as wide as the experts' product at the first level, each sample from its own seed."""

@@ -14,19 +14,18 @@ Source: spec 30, "Samplers".
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Unpack
 
 import numpy as np
 import torch
 
 from outthink.core.errors import Incompatible, SettingsError, explain
 from outthink.core.key import slot_rng
-from outthink.core.task import Kind
-from outthink.diffusion.grid_process import Decode, GridProcess
+from outthink.diffusion.grid_process import GridProcess, Shown
 from outthink.diffusion.interpolants.fields import Learned
 from outthink.diffusion.interpolants.mixture_pair import MixturePair
 from outthink.diffusion.latents import Latents
 from outthink.diffusion.levels import Grid
-from outthink.diffusion.network import Condition
 from outthink.diffusion.paths import Flow
 from outthink.diffusion.solvers.solver import Solver
 from outthink.numerics.types import FloatArray, SeedArray
@@ -39,7 +38,7 @@ class Bridge(GridProcess):
         network: its fields. starts: data of the base, [m, ...].
         times: rising from 0 (base) to 1 (target), [steps + 1]; other ends are allowed. `np.linspace(0, 1, steps + 1)` if unsure.
         solver: one that follows velocity and score: `FlowEuler`, `FlowHeun` or `FlowSde`. Its t is the clock 1 - time.
-        condition, decode, device, dtype, kind: as of `DenoisingProcess`.
+        shown: as of `DenoisingProcess`.
     """
 
     def __init__(
@@ -48,12 +47,7 @@ class Bridge(GridProcess):
         starts: torch.Tensor,
         times: FloatArray,
         solver: Solver,
-        *,
-        condition: Condition = None,
-        decode: Decode | None = None,
-        device: str | torch.device = "cpu",
-        dtype: torch.dtype = torch.float32,
-        kind: Kind = "tensor",
+        **shown: Unpack[Shown],
     ) -> None:
         if len(starts) == 0:
             raise SettingsError(
@@ -78,9 +72,7 @@ class Bridge(GridProcess):
         # A bridge's levels are its clock alone: what stands there is the network's knowledge.
         grid = Grid.on(Flow(), 1.0 - np.asarray(times, np.float64))
         shape: Sequence[int] = starts.shape[1:]
-        super().__init__(
-            network, grid, solver, shape, condition=condition, decode=decode, device=device, dtype=dtype, kind=kind
-        )
+        super().__init__(network, grid, solver, shape, **shown)
 
     async def start(self, seeds: SeedArray) -> Latents:
         """One of the starts for each seed, drawn with it."""

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Unpack
 
-import numpy as np
 import torch
 
 from outthink.core.errors import VerifierError, explain
-from outthink.core.verifier import LogMap
-from outthink.diffusion.rewards.reward import Reward, RewardFunction, name_of, spec_of, wrong_shape
+from outthink.diffusion.rewards.reward import Reward, RewardFunction, Said, reward, wrong_shape
 
 
 @dataclass(frozen=True)
@@ -63,16 +62,7 @@ class DifferentiableReward(Reward, Differentiable):
         return Slope(values.detach(), gradients)
 
 
-def differentiable(
-    function: RewardFunction,
-    *,
-    partial: bool = True,
-    low: float = -np.inf,
-    high: float = np.inf,
-    log_map: LogMap | str = LogMap.RAW,
-    name: str | None = None,
-    at_once: int | None = None,
-) -> DifferentiableReward:
+def differentiable(function: RewardFunction, **said: Unpack[Said]) -> DifferentiableReward:
     """A verifier like `reward`'s that offers gradients too; arguments as there."""
-    spec = spec_of(partial=partial, low=low, high=high, log_map=log_map)
-    return DifferentiableReward(function, name_of(function, name), spec, at_once)
+    plain = reward(function, **said)
+    return DifferentiableReward(plain.function, plain.name, plain.what, plain.at_once)

@@ -15,7 +15,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 
 from outthink.core.component import Parts
@@ -29,7 +28,7 @@ from outthink.core.verifier import LogMap, ScoreKind, Scores, ScoreSpec
 from outthink.diffusion.pictures import data_url, pictures
 from outthink.engines.engine import ChatPrompt, Engine, Request
 from outthink.verify.asking import Judging
-from outthink.verify.judge import Judge, Judged
+from outthink.verify.judge import Judge, judged_once
 from outthink.verify.one_by_one import OneByOne
 from outthink.verify.rubrics import Rubric, find_rubric
 
@@ -65,29 +64,7 @@ class ImageJudge(OneByOne):
 
     async def judged(self, candidates: Sequence[Candidate], task: Task, cut: Cut | None) -> Scores:
         shown = await asyncio.to_thread(lambda: [self._shown(one.content) for one in candidates])
-        promised = self.judging.most(task, 1)
-        found: dict[str, Judged] = {}
-        requests: dict[str, list[Request]] = {}
-        for url in dict.fromkeys(one for one in shown if isinstance(one, str)):
-            asked = self._requests(url, task)
-            problem = self.judging.refused(asked[0], promised)
-            if problem is None:
-                requests[url] = asked
-            else:
-                found[url] = Judged(failure=problem)
-        heard = await self.judging.ask([one for asked in requests.values() for one in asked], cut)
-        verdicts = iter(heard.verdicts)
-        for url, asked in requests.items():
-            found[url] = Judged.of([next(verdicts) for _ in asked])
-        rows = [Judged(failure=one) if isinstance(one, Failure) else found[one] for one in shown]
-        return Scores(
-            np.array([row.value for row in rows]),
-            tuple(row.note for row in rows),
-            heard.cost + Cost(verifier_calls=sum(not found[url].cut for url in requests)),
-            {i: row.failure for i, row in enumerate(rows) if row.failure is not None},
-            heard.uncertain,
-            frozenset(i for i, row in enumerate(rows) if row.cut),
-        )
+        return await judged_once(self.judging, shown, lambda url: self._requests(url, task), task, cut)
 
     async def close(self) -> None:
         await self.judging.close()

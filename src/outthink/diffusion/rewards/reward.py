@@ -13,10 +13,10 @@ If unsure: `partial=True`, so that predicted samples are judged on the way; `par
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -25,7 +25,11 @@ from outthink.core.cost import Cost
 from outthink.core.errors import Failure, VerifierError, explain
 from outthink.core.task import Candidate, Task
 from outthink.core.verifier import LogMap, ScoreKind, Scores, ScoreSpec, Verifier
+from outthink.diffusion.off_loop import off_loop
 from outthink.numerics.types import FloatArray
+
+_RATERS = ThreadPoolExecutor(thread_name_prefix="outthink-reward")
+"""Where rewards are computed: not on the event loop, and not behind the network calls of other searches."""
 
 RewardFunction = Callable[[torch.Tensor], Any]
 """Decoded samples [n, ...] to one number each, [n]: a tensor, an array or a list."""
@@ -45,7 +49,7 @@ class Reward(Verifier):
         return self.what
 
     async def score(self, candidates: Sequence[Candidate], task: Task) -> Scores:
-        values, failures = await asyncio.to_thread(self._rated, [candidate.content for candidate in candidates])
+        values, failures = await off_loop(_RATERS, self._rated, [candidate.content for candidate in candidates])
         return Scores(values, cost=Cost(verifier_calls=len(candidates)), failures=failures)
 
     def _rated(self, samples: list[torch.Tensor]) -> tuple[FloatArray, dict[int, Failure]]:
@@ -86,6 +90,24 @@ class Reward(Verifier):
         return values
 
 
+class Said(TypedDict, total=False):
+    """Keywords of `reward` and of what is made like it.
+
+    Attributes:
+        partial: whether predicted samples of members under way are judged too, as values of the prefix; else finished ones, as outcomes.
+        low, high: the range; a score outside it is an error. log_map: how a score becomes nats.
+        name: for messages; by default the function's own.
+        at_once: the most samples of one call; None for no limit.
+    """
+
+    partial: bool
+    low: float
+    high: float
+    log_map: LogMap | str
+    name: str | None
+    at_once: int | None
+
+
 def reward(
     function: RewardFunction,
     *,
@@ -96,14 +118,7 @@ def reward(
     name: str | None = None,
     at_once: int | None = None,
 ) -> Reward:
-    """A verifier that calls `function` on decoded samples.
-
-    Args:
-        partial: whether predicted samples of members under way are judged too, as values of the prefix; else finished ones, as outcomes.
-        low, high: the range; a score outside it is an error. log_map: how a score becomes nats.
-        name: for messages; by default the function's own.
-        at_once: the most samples of one call; None for no limit.
-    """
+    """A verifier that calls `function` on decoded samples. The keywords: see `Said`."""
     spec = spec_of(partial=partial, low=low, high=high, log_map=log_map)
     return Reward(function, name_of(function, name), spec, at_once)
 

@@ -1,17 +1,19 @@
 """The model's own tokenizer, by the library, and its chat template.
 
 A user's text never becomes control tokens: `encode` reads the template's markup only where `special` is set, and `chat` encodes what people
-wrote apart from what the template wrote.
+wrote apart from what the template wrote. The library leaves out characters that a vocabulary cannot write; such texts are refused.
 """
 
 from __future__ import annotations
 
-from outthink.core.errors import EngineError
+from outthink.core.errors import EngineError, InputError, explain
 from outthink.engines.local.chat import ChatTemplate
 from outthink.engines.local.llama import LlamaModel
 from outthink.engines.local.vocabulary import PieceTokenizer
 
 PIECE_BYTES = 64
+UNCOMMON = "é€😀\x01"
+"""What a vocabulary without all bytes cannot write."""
 
 
 class LocalTokenizer(PieceTokenizer):
@@ -25,6 +27,8 @@ class LocalTokenizer(PieceTokenizer):
         self._pieces: dict[int, bytes] = {}
         self._begin = int(self._lib.llama_vocab_bos(self._vocab))
         self._adds_begin = bool(self._lib.llama_vocab_get_add_bos(self._vocab)) and self._begin >= 0
+        self._has_gaps = False
+        self._has_gaps = self.decode(self.encode(UNCOMMON)).strip() != UNCOMMON
         source = model.chat_template()
         self.template = (
             None if source is None else ChatTemplate(source, self._mark(self._begin), self._mark(self._end()))
@@ -54,10 +58,25 @@ class LocalTokenizer(PieceTokenizer):
             buffer = self._ffi.new("llama_token[]", size)
             count = int(self._lib.llama_tokenize(self._vocab, data, len(data), buffer, size, False, special))
             if count >= 0:
-                return tuple(buffer[0:count])
+                tokens = tuple(buffer[0:count])
+                if self._has_gaps and not special:
+                    self._check_whole(data, tokens)
+                return tokens
             if -count <= size:
                 raise EngineError(f"llama.cpp could not tokenize a text of {len(data)} bytes.")
             size = -count
+
+    def _check_whole(self, data: bytes, tokens: tuple[int, ...]) -> None:
+        """Refuse a text of which the library has left something out."""
+        if sum(len(self.piece(token)) for token in tokens) < len(data):
+            raise InputError(
+                explain(
+                    "This model's vocabulary cannot write all of the text.",
+                    got=repr(data.decode()[:200]),
+                    expected="characters that the model knows",
+                    remedy="Leave the others out, or use another model.",
+                )
+            )
 
     def piece(self, token: int) -> bytes:
         found = self._pieces.get(token)

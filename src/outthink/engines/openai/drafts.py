@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from outthink.core.half_pairs import mended
 from outthink.engines.openai.usage import Usage
 
 
@@ -73,13 +74,6 @@ class Reply:
     def draft(self, index: int) -> Draft:
         """The choice of this index."""
         return self.drafts.setdefault(index, Draft())
-
-
-def mended(text: str) -> str:
-    """Surrogate pairs put together; a half that is left alone becomes U+FFFD."""
-    if text.isascii():
-        return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def first_stop(text: str, stops: Sequence[str]) -> tuple[int, str]:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Generator
-
-import httpx
 
 from outthink.core.errors import EngineError, explain
 
@@ -35,22 +32,9 @@ class Secret:
         value = self._value
         return text.replace(value, HIDDEN) if value else text
 
-    def header(self) -> str:
-        """The value of the header `Authorization`; for the moment of sending only."""
-        return f"Bearer {self._value}"
-
-
-class KeyAuth(httpx.Auth):
-    """Puts the key on each request as it leaves, so that the client holds no header with it."""
-
-    def __init__(self, secret: Secret) -> None:
-        self._secret = secret
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Add the header; nothing without a key."""
-        if self._secret:
-            request.headers["Authorization"] = self._secret.header()
-        yield request
+    def headers(self) -> dict[str, str]:
+        """The header that carries it, for the moment of sending only; none without a key."""
+        return {"authorization": f"Bearer {self._value}"} if self._value else {}
 
 
 def find_key(key_env: str, keyring: str, host: str) -> Secret:

@@ -113,12 +113,12 @@ class Openai(EngineSettings):
                     remedy="Name an environment variable in key_env.",
                 )
             )
-        if self.http2 and find_spec("h2") is None:
+        if self.http2 and not (find_spec("httpx2") and find_spec("h2")):
             raise SettingsError(
                 explain(
                     "Openai.http2 needs a package that is not installed.",
-                    got="http2 = true without h2",
-                    expected="the package h2",
+                    got="http2 = true without httpx2 and h2",
+                    expected="the packages httpx2 and h2",
                     remedy="pip install 'outthink[http2]', or leave http2 out.",
                 )
             )
@@ -153,7 +153,6 @@ class Openai(EngineSettings):
             self.address,
             secret,
             self.timeouts,
-            in_flight=self.limits.in_flight,
             headers=self.headers,
             http2=self.http2,
         )

@@ -1,4 +1,4 @@
-"""The wire: one connection pool per event loop, documents and event streams out of it, and errors of our own tree.
+"""Requests to one server: one wire for each event loop, documents and event streams out of it, and errors of our own tree.
 
 Streams are split at newlines of the raw bytes: text of a reply may hold any other character that Unicode calls the end of a line.
 """
@@ -11,22 +11,21 @@ import threading
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 import msgspec
 
 from outthink.core.errors import EngineError, explain
 from outthink.core.settings import PositiveFloat, Settings
-from outthink.engines.openai.connections import POOL_SIZE, Connections
 from outthink.engines.openai.failing import BrokenReply, TimedOut, Unreachable, error_in, refusal
-from outthink.engines.openai.secret import KeyAuth, Secret
+from outthink.engines.openai.secret import Secret
+from outthink.engines.openai.surroundings import proxy_for, trusted
+from outthink.engines.openai.wire import BrokenConnection, NoConnection, Response, Silence, StaleConnection, Wire
 
 _LONGEST_ERROR_BODY = 1 << 16
 _PATIENCE_SECONDS = 2.0
 _TURNS = 6
-_HERE = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Timeouts(Settings):
@@ -38,7 +37,7 @@ class Timeouts(Settings):
 
 
 class Transport:
-    """Talks to one base address. Usable from several event loops; each has its own pool."""
+    """Talks to one base address. Usable from several event loops; each has a wire of its own."""
 
     def __init__(
         self,
@@ -46,22 +45,18 @@ class Transport:
         secret: Secret,
         timeouts: Timeouts,
         *,
-        in_flight: int,
         headers: Mapping[str, str],
         http2: bool = False,
     ) -> None:
         self._base = base_url.rstrip("/")
         self._secret = secret
         self._timeouts = timeouts
-        # How many are open at once is the gate's business: a pool that waits by itself would hide it.
-        self._limits = httpx.Limits(max_connections=None, max_keepalive_connections=in_flight)
         self._headers = {"user-agent": "outthink", **headers}
-        self._pools: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Connections] = weakref.WeakKeyDictionary()
+        self._wires: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Wire] = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
-        # Reading certificates takes a tenth of a second: once, before the first request, and never for plain addresses.
-        secure = self._base.startswith("https:")
-        self._http2 = http2 and secure
-        self._tls = httpx.create_ssl_context(verify=secure)
+        # Once, before the first request, and never for plain addresses.
+        self._tls = trusted() if self._base.startswith("https:") else None
+        self._open = _wire_class(http2=http2 and self._tls is not None)
 
     @property
     def host(self) -> str:
@@ -71,52 +66,54 @@ class Transport:
 
     async def get(self, path: str) -> Any:
         """A document."""
-        timeout = self._timeout(self._timeouts.idle)
-        async with self._guarded():
-            with self._pool().lent() as client:
-                async with client.stream("GET", self._base + path, timeout=timeout) as reply:
-                    return await self._document(reply)
+        timeouts = self._timeouts
+        async with (
+            self._guarded(),
+            asyncio.timeout(timeouts.whole),
+            self._send("GET", path, idle=timeouts.idle) as reply,
+        ):
+            return await _document(reply)
 
     async def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """The reply as a document. Raises `BackendError` or `ContextOverflow`."""
         whole = self._timeouts.whole
-        async with self._guarded(), asyncio.timeout(whole), self._send(path, body, idle=whole) as reply:
-            return await self._document(reply)
+        async with self._guarded(), asyncio.timeout(whole), self._send("POST", path, body, idle=whole) as reply:
+            return await _document(reply)
 
     @asynccontextmanager
     async def events(self, path: str, body: Mapping[str, Any]) -> AsyncIterator[AsyncIterator[Any]]:
         """The reply as a stream of documents. Leaving early closes the connection; over HTTP/2 the server goes on, and nobody listens."""
         whole, idle = self._timeouts.whole, self._timeouts.idle
-        async with self._guarded(), asyncio.timeout(whole), self._send(path, body, idle=idle) as reply:
+        async with self._guarded(), asyncio.timeout(whole), self._send("POST", path, body, idle=idle) as reply:
             if "text/event-stream" in reply.headers.get("content-type", ""):
                 # Closed here and not by the garbage collector, which would leave tasks behind where a stream is left early.
                 async with aclosing(events_of(reply)) as events:
                     yield events
             else:
                 # The server ignored that a stream was wanted.
-                yield _only(await self._document(reply))
+                yield _only(await _document(reply))
 
     async def close(self) -> None:
-        """Close the pool of this loop, and hand the others to their loops."""
+        """Close the wire of this loop, and hand the others to their loops."""
         here = asyncio.get_running_loop()
         with self._lock:
-            pools = list(self._pools.items())
-            self._pools.clear()
-        for loop, pool in pools:
+            wires = list(self._wires.items())
+            self._wires.clear()
+        for loop, wire in wires:
             if loop is here:
-                await pool.aclose()
+                await wire.close()
             elif loop.is_running():
                 # That loop may end before it gets to it; its sockets then go with it.
-                closing = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(pool.aclose(), loop))
+                closing = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(wire.close(), loop))
                 await asyncio.wait([closing], timeout=_PATIENCE_SECONDS)
         await _settle()
 
     async def leave_loop(self) -> None:
-        """Close the pool of this loop only."""
+        """Close the wire of this loop only."""
         with self._lock:
-            pool = self._pools.pop(asyncio.get_running_loop(), None)
-        if pool is not None:
-            await pool.aclose()
+            wire = self._wires.pop(asyncio.get_running_loop(), None)
+        if wire is not None:
+            await wire.close()
         await _settle()
 
     def scrubbed(self, error: EngineError) -> EngineError:
@@ -126,67 +123,46 @@ class Transport:
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
-    def _pool(self) -> Connections:
+    def _wire(self) -> Wire:
         loop = asyncio.get_running_loop()
         with self._lock:
-            pool = self._pools.get(loop)
-            if pool is None:
-                size = None if self._http2 else POOL_SIZE
-                pool = self._pools[loop] = Connections(self._client, size=size)
-            return pool
-
-    def _client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(
-            auth=KeyAuth(self._secret),
-            headers=self._headers,
-            limits=self._limits,
-            verify=self._tls,
-            http2=self._http2,
-            # Proxies of the environment are for the world outside, never for this machine.
-            trust_env=urlsplit(self._base).hostname not in _HERE,
-        )
-
-    def _timeout(self, idle: float) -> httpx.Timeout:
-        return httpx.Timeout(idle, connect=self._timeouts.connect, pool=None)
+            wire = self._wires.get(loop)
+            if wire is None:
+                # A wire holds its loop: without this, loops that have ended would stay.
+                for ended in [one for one in self._wires if one.is_closed()]:
+                    del self._wires[ended]
+                wire = self._wires[loop] = self._open(
+                    tls=self._tls, proxy=proxy_for(self._base), connect=self._timeouts.connect
+                )
+            return wire
 
     @asynccontextmanager
-    async def _send(self, path: str, body: Mapping[str, Any], *, idle: float) -> AsyncIterator[httpx.Response]:
-        with self._pool().lent() as client:
-            reply = await self._sent(client, self._base + path, msgspec.json.encode(body), self._timeout(idle))
-            try:
-                if reply.status_code >= 300:
-                    raise refusal(reply.status_code, await _some(reply), reply.headers)
-                yield reply
-            finally:
-                await reply.aclose()
+    async def _send(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, idle: float
+    ) -> AsyncIterator[Response]:
+        """The reply to a request; an error status is raised."""
+        # The key is put on each request as it leaves: the wire holds none.
+        headers, content = {**self._headers, **self._secret.headers()}, None
+        if body is not None:
+            headers["content-type"], content = "application/json", msgspec.json.encode(body)
+        reply = await self._sent(method, self._base + path, headers, content, idle)
+        try:
+            if reply.status >= 300:
+                raise refusal(reply.status, await _some(reply), reply.headers)
+            yield reply
+        finally:
+            await reply.close()
 
-    async def _sent(self, client: httpx.AsyncClient, url: str, content: bytes, limits: httpx.Timeout) -> httpx.Response:
+    async def _sent(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, idle: float
+    ) -> Response:
         """The head of the reply. A kept connection that the server had closed meanwhile is no failure: the next one is tried."""
+        wire = self._wire()
         while True:
-            opened: list[str] = []
-
-            async def note(event: str, info: Mapping[str, Any], opened: list[str] = opened) -> None:
-                if event.startswith("connection.connect_"):
-                    opened.append(event)
-
-            headers = {"content-type": "application/json"}
-            request = client.build_request(
-                "POST", url, content=content, headers=headers, timeout=limits, extensions={"trace": note}
-            )
             try:
-                return await client.send(request, stream=True)
-            except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
-                if opened:
-                    raise
-
-    async def _document(self, reply: httpx.Response) -> Any:
-        body = await reply.aread() if reply.status_code < 300 else await _some(reply)
-        if reply.status_code >= 300:
-            raise refusal(reply.status_code, body, reply.headers)
-        document = decoded(body)
-        if (error := error_in(document)) is not None:
-            raise error
-        return document
+                return await wire.send(method, url, headers=headers, content=content, idle=idle)
+            except StaleConnection:
+                continue
 
     @asynccontextmanager
     async def _guarded(self) -> AsyncIterator[None]:
@@ -195,14 +171,12 @@ class Transport:
             yield
         except TimeoutError:
             raise self.scrubbed(TimedOut(self._slow("a whole reply", self._timeouts.whole), retryable=True)) from None
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        except NoConnection as error:
             raise self.scrubbed(Unreachable(self._unreachable(error), retryable=True)) from None
-        except httpx.TimeoutException:
+        except Silence:
             raise self.scrubbed(TimedOut(self._slow("a sign of life", self._timeouts.idle), retryable=True)) from None
-        except httpx.TransportError as error:
-            told = (
-                f"The connection to {self.host} broke before the reply was complete ({type(error).__name__}: {error})."
-            )
+        except BrokenConnection as error:
+            told = f"The connection to {self.host} broke before the reply was complete ({error})."
             raise self.scrubbed(BrokenReply(told, retryable=True)) from None
         except EngineError as error:
             self.scrubbed(error)
@@ -216,25 +190,34 @@ class Transport:
             remedy="Raise the engine's timeouts, or look at the server.",
         )
 
-    def _unreachable(self, error: Exception) -> str:
+    def _unreachable(self, error: NoConnection) -> str:
         return explain(
             f"{self.host} cannot be reached.",
-            got=str(error) or type(error).__name__,
+            got=str(error),
             expected="a server that accepts connections",
             remedy="Start it, or correct base_url.",
         )
 
 
-async def events_of(reply: httpx.Response) -> AsyncGenerator[Any, None]:
+def _wire_class(*, http2: bool) -> type[Wire]:
+    """Imported here: a library of HTTP takes a fifth of a second to import, so it is where a server will be asked and nowhere else."""
+    if http2:
+        from outthink.engines.openai.http2 import Http2
+
+        return Http2
+    from outthink.engines.openai.http1 import Http1
+
+    return Http1
+
+
+async def events_of(reply: Response) -> AsyncGenerator[Any, None]:
     """The documents of an event stream, and "[DONE]" where it stands. Raises `BrokenReply`."""
     held = b""
-    # httpx types its generator as a mere iterator, and only a generator can be closed.
-    async with aclosing(cast("AsyncGenerator[bytes, None]", reply.aiter_bytes())) as pieces:
-        async for data in pieces:
-            *lines, held = (held + data).split(b"\n")
-            for line in lines:
-                if (found := _data(line)) is not None:
-                    yield found
+    while data := await reply.piece():
+        *lines, held = (held + data).split(b"\n")
+        for line in lines:
+            if (found := _data(line)) is not None:
+                yield found
     if (found := _data(held)) is not None:
         yield found
 
@@ -249,13 +232,21 @@ async def _only(document: Any) -> AsyncIterator[Any]:
     yield document
 
 
-async def _some(reply: httpx.Response) -> bytes:
+async def _document(reply: Response) -> Any:
+    pieces = []
+    while data := await reply.piece():
+        pieces.append(data)
+    document = decoded(b"".join(pieces))
+    if (error := error_in(document)) is not None:
+        raise error
+    return document
+
+
+async def _some(reply: Response) -> bytes:
     """The beginning of a body that may be anything."""
     body = b""
-    async for data in reply.aiter_bytes():
+    while len(body) < _LONGEST_ERROR_BODY and (data := await reply.piece()):
         body += data
-        if len(body) >= _LONGEST_ERROR_BODY:
-            break
     return body[:_LONGEST_ERROR_BODY]
 
 

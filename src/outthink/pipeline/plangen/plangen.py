@@ -25,6 +25,7 @@ from msgspec import Meta
 
 from outthink.core.batch import Batch
 from outthink.core.checkpoint import Saved
+from outthink.core.errors import BudgetExhausted
 from outthink.core.key import Key
 from outthink.core.settings import Count, NonNegativeFloat, Positive, PositiveFloat
 from outthink.pipeline.asking import Ask
@@ -102,14 +103,20 @@ class Plangen(Stage):
         if not isinstance(planning, Planning):
             return await self._begin(flow, desk, key)
         agents = self._agents(flow, desk)
+        if self._passes(planning):
+            # The plan stood before; there was no room to carry it out.
+            return await self._ended(flow, desk, key.child("execute"))
         if planning.round == 0:
             flow = await self._rated(flow, planning, agents, key)
         else:
             flow = await self._improved(flow, planning, agents, key.child(planning.round))
-        after = flow.progress
-        if isinstance(after, Planning) and (after.score >= self.threshold or after.round > self.rounds):
+        if not self._passes(flow.progress):
+            return flow
+        try:
             return await self._ended(flow, desk, key.child("execute"))
-        return flow
+        except BudgetExhausted:
+            desk.keeps()  # the plan of this round is carried out when there is room
+            return flow
 
     # -- rounds -----------------------------------------------------------------------------------------------------
 
@@ -130,7 +137,13 @@ class Plangen(Stage):
     async def _rated(self, flow: Flow, planning: Planning, agents: Agents, key: Key) -> Flow:
         found = planning.constraints or await agents.constraints(self.hint, key.child("constraints"))
         texts = agents.desk.texts(flow.members)
-        (rated,) = await agents.judge(flow.members.batch, texts, found, key.child("judge"))
+        try:
+            (rated,) = await agents.judge(flow.members.batch, texts, found, key.child("judge"))
+        except BudgetExhausted:
+            if found == planning.constraints:
+                raise
+            agents.desk.keeps()
+            return self._with(flow, replace(planning, constraints=found))
         agents.desk.say(f"first plan: {rated.score:.0f}")
         planning = replace(
             planning, constraints=found, round=1, score=rated.score, feedback=rated.feedback, seen=(rated.score,)
@@ -188,6 +201,10 @@ class Plangen(Stage):
         return replace(flow, members=Members.fresh(batch), progress=None)
 
     # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _passes(self, planning: Planning) -> bool:
+        """Whether the plan is good enough, or the rounds are over."""
+        return planning.score >= self.threshold or planning.round > self.rounds
 
     def _with(self, flow: Flow, planning: Planning) -> Flow:
         members = replace(flow.members, score=np.array([planning.score]))

@@ -6,7 +6,7 @@ come in random order. Only the solution is learned, not the question: which numb
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,13 +16,16 @@ from outthink.core.key import Key
 from outthink.laboratory.family import Drawn
 from outthink.laboratory.problems import drawn
 from outthink.laboratory.vocabulary import BEGIN, END, ids
-from outthink.train.laboratory.settings import Part
+from outthink.train.laboratory.settings import Part, Training
 
 CHUNK = 64
 """Batches that are drawn and sorted together."""
 
 IGNORED = -100
 """Label of a token that is not learned."""
+
+Worked = tuple[list[int], int]
+"""The tokens of an example, and how many of them are the question's, which are not learned."""
 
 
 @dataclass(frozen=True)
@@ -37,36 +40,56 @@ class TokenBatch:
         return len(self.tokens)
 
 
-def sequence(problem: Drawn) -> tuple[list[int], int]:
+def sequence(problem: Drawn) -> Worked:
     """The tokens of a worked problem, begin and end included, and how many of them are the question's."""
     asked = [BEGIN, *ids(f"{problem.question}\n")]
     return [*asked, *ids("\n".join(problem.lines)), END], len(asked)
 
 
+def problem_batches(settings: Training, start: int = 0) -> Iterator[TokenBatch]:
+    """What a training of the laboratory model reads; the first `start` batches are left out."""
+    return batches(settings.mixture, settings.tokens, Key(settings.seed).child("laboratory", "training"), start)
+
+
 def batches(mixture: Sequence[Part], tokens: int, key: Key, start: int = 0) -> Iterator[TokenBatch]:
-    """Batches of about `tokens` tokens, from the side of the split that may be trained on.
+    """Batches of about `tokens` tokens, from the side of the split that may be trained on."""
+
+    def worked(key: Key, rng: np.random.Generator) -> Iterator[list[Worked]]:
+        shares = np.array([part.share for part in mixture])
+        sources = [drawn(part.family, key.child(i), unseen=False) for i, part in enumerate(mixture)]
+        while True:
+            chosen = rng.choice(len(mixture), size=64, p=shares / shares.sum()).tolist()
+            yield [sequence(next(sources[i])) for i in chosen]
+
+    return in_batches(worked, tokens, key, start)
+
+
+def in_batches(
+    worked: Callable[[Key, np.random.Generator], Iterator[list[Worked]]], tokens: int, key: Key, start: int = 0
+) -> Iterator[TokenBatch]:
+    """Batches of about `tokens` tokens without end.
 
     Args:
+        worked: examples without end, some at a time, from a key and a generator of it.
         start: batches to leave out at the beginning, for a training that goes on; whole chunks are skipped without being drawn.
     """
     chunk = start // CHUNK
     skip = start % CHUNK
     while True:
-        made = _chunk(mixture, tokens, key.child("chunk", chunk))
+        part = key.child("chunk", chunk)
+        rng = part.child("mixture").rng()
+        made = _chunk(worked(part, rng), tokens, rng)
         yield from made[skip:]
         chunk, skip = chunk + 1, 0
 
 
-def _chunk(mixture: Sequence[Part], tokens: int, key: Key) -> list[TokenBatch]:
-    rng = key.child("mixture").rng()
-    shares = np.array([part.share for part in mixture])
-    sources = [drawn(part.family, key.child(i), unseen=False) for i, part in enumerate(mixture)]
-    worked: list[tuple[list[int], int]] = []
+def _chunk(source: Iterator[list[Worked]], tokens: int, rng: np.random.Generator) -> list[TokenBatch]:
+    worked: list[Worked] = []
     size = 0
     while size < CHUNK * tokens:
-        for i in rng.choice(len(mixture), size=64, p=shares / shares.sum()).tolist():
-            worked.append(sequence(next(sources[i])))
-            size += len(worked[-1][0])
+        some = next(source)
+        worked += some
+        size += sum(len(row) for row, _ in some)
     # Equal lengths come in random order.
     order = np.lexsort((rng.random(len(worked)), np.array([len(tokens) for tokens, _ in worked])))
     sizes = np.cumsum([len(worked[i][0]) for i in order])
@@ -75,7 +98,7 @@ def _chunk(mixture: Sequence[Part], tokens: int, key: Key) -> list[TokenBatch]:
     return [made[i] for i in rng.permutation(CHUNK).tolist()]
 
 
-def _batch(worked: Sequence[tuple[list[int], int]]) -> TokenBatch:
+def _batch(worked: Sequence[Worked]) -> TokenBatch:
     longest = max(len(tokens) for tokens, _ in worked) - 1
     inputs = np.full((len(worked), longest), END, dtype=np.int64)
     labels = np.full((len(worked), longest), IGNORED, dtype=np.int64)

@@ -9,7 +9,8 @@ from pathlib import Path
 from outthink.train.laboratory.card import PROBLEMS, SAMPLES
 from outthink.train.laboratory.companions import accompany
 from outthink.train.laboratory.export import write
-from outthink.train.laboratory.settings import Training
+from outthink.train.laboratory.network import Network
+from outthink.train.laboratory.settings import FromNothing, Training
 from outthink.train.laboratory.training import Progress, train
 
 NAME = "laboratory"
@@ -24,6 +25,29 @@ ABOUT = {
 }
 
 
+class Took:
+    """What a training takes: `report` is what it calls after each step."""
+
+    def __init__(self, settings: FromNothing, then: Callable[[Progress], None]) -> None:
+        self._settings, self._then = settings, then
+        self._processor, self._last = time.process_time(), Progress(0, settings.steps, 0, 0.0, 0.0)
+
+    def report(self, progress: Progress) -> None:
+        """After a step."""
+        self._last = progress
+        self._then(progress)
+
+    def words(self, network: Network) -> str:
+        """For the card. A training that was already complete says nothing of time."""
+        size = sum(parameter.numel() for parameter in network.parameters())
+        made = f"{size:,} parameters, {self._settings.steps:,} steps"
+        if self._last.step:
+            minutes, busy = self._last.seconds / 60, (time.process_time() - self._processor) / 60
+            made += f", {self._last.tokens:,} tokens; {minutes:.1f} minutes by the clock"
+            made += f", {busy:.1f} of processor time in each of {self._settings.workers} processes of one thread"
+        return made
+
+
 async def make(
     settings: Training,
     folder: Path,
@@ -33,23 +57,12 @@ async def make(
     samples: int = SAMPLES,
 ) -> Path | None:
     """The path of the weights, with head and card beside them; None when Ctrl-C ended the training (the checkpoint is in `folder`)."""
-    processor, last = time.process_time(), Progress(0, settings.steps, 0, 0.0, 0.0)
-
-    def noted(progress: Progress) -> None:
-        nonlocal last
-        last = progress
-        report(progress)
-
-    network = train(settings, folder, noted)
+    took = Took(settings, report)
+    network = train(settings, folder, took.report)
     if network is None:
         return None
     weights = folder / f"{NAME}.gguf"
     write(network, weights, ABOUT)
-    size = sum(parameter.numel() for parameter in network.parameters())
-    made = f"{size:,} parameters, {settings.steps:,} steps"
-    if last.step:
-        minutes, busy = last.seconds / 60, (time.process_time() - processor) / 60
-        made += f", {last.tokens:,} tokens; {minutes:.1f} minutes by the clock"
-        made += f", {busy:.1f} of processor time in each of {settings.workers} processes of one thread"
+    made = took.words(network)
     await accompany(settings, weights, made=made, problems=problems, samples=samples)
     return weights

@@ -89,8 +89,8 @@ class Descent(Settings):
         return min(1.0, rising, falling)
 
 
-class Training(Descent):
-    """One training of the language model, from nothing. `tokens` are those of each half of a batch.
+class FromNothing(Descent):
+    """A training of a language model from nothing. `tokens` are those of each half of a batch.
 
     Attributes:
         workers: processes of one thread each, one a half; the result does not depend on it.
@@ -98,7 +98,24 @@ class Training(Descent):
 
     workers: Annotated[int, Meta(ge=1, le=2)] = 2
     shape: Shape = Shape()
+
+
+class Training(FromNothing):
+    """One training of the laboratory model."""
+
     mixture: tuple[Part, ...] = MIXTURE
+
+
+class SqlTraining(FromNothing):
+    """One training of the SQL model.
+
+    Attributes:
+        first: share of the examples that show a question alone; the others show a wrong attempt at it too.
+    """
+
+    seed: Count = 21
+    steps: Positive = 1000
+    first: Fraction = 0.35
 
 
 class ValueTraining(Descent):

@@ -22,16 +22,18 @@ from torch import multiprocessing
 from torch.nn import functional
 
 from outthink.core.errors import CheckpointError, explain
-from outthink.core.key import Key
 from outthink.laboratory.vocabulary import SIZE
-from outthink.train.laboratory.batches import IGNORED, TokenBatch, batches
+from outthink.train.laboratory.batches import IGNORED, TokenBatch, problem_batches
 from outthink.train.laboratory.descent import Optimisers
 from outthink.train.laboratory.interrupts import interrupts
 from outthink.train.laboratory.network import Network
-from outthink.train.laboratory.settings import Training
+from outthink.train.laboratory.settings import FromNothing
 from outthink.train.laboratory.together import HALVES, Meeting, collect, spread
 
 CHECKPOINT = "checkpoint.pt"
+
+Source = Callable[[Any, int], Iterator[TokenBatch]]
+"""The batches of a training by its settings, and how many are left out; a function of a module, so that processes can be told of it."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,10 @@ class Progress:
 class Trainer:
     """Network, optimisers and data of one process."""
 
-    def __init__(self, settings: Training) -> None:
+    def __init__(self, settings: FromNothing, source: Source) -> None:
         torch.set_num_threads(1)
         self.settings = settings
+        self.source = source
         self.network = Network(settings.shape, torch.Generator().manual_seed(settings.seed))
         self.optimisers = Optimisers(self.network, settings)
         self.parameters = list(self.network.parameters())
@@ -63,8 +66,7 @@ class Trainer:
 
     def halves(self) -> Iterator[tuple[TokenBatch, ...]]:
         """The batches of the coming steps, each in two halves."""
-        key = Key(self.settings.seed).child("laboratory", "training")
-        source = batches(self.settings.mixture, self.settings.tokens, key, start=HALVES * self.step)
+        source = self.source(self.settings, HALVES * self.step)
         while True:
             yield tuple(islice(source, HALVES))
 
@@ -121,20 +123,24 @@ class Trainer:
         self.step, self.tokens = saved["step"], saved["tokens"]
 
 
-def train(settings: Training, folder: Path, report: Callable[[Progress], None]) -> Network | None:
+def train(
+    settings: FromNothing, folder: Path, report: Callable[[Progress], None], source: Source = problem_batches
+) -> Network | None:
     """Train to the end, or until Ctrl-C: the network, or None when it is not finished (the checkpoint is in `folder`).
 
+    Args:
+        source: of the data; those of the laboratory model if unsure.
     Raises:
         CheckpointError: the folder's checkpoint is another training's.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(settings)
+    trainer = Trainer(settings, source)
     trainer.load(folder)
     context: Any = multiprocessing.get_context("spawn")
     meeting = Meeting.of(context, trainer.size)
     helper = None
     if settings.workers == HALVES:
-        helper = context.Process(target=_help, args=(settings, folder, meeting), daemon=True)
+        helper = context.Process(target=_help, args=(settings, source, folder, meeting), daemon=True)
         helper.start()
     try:
         with interrupts(lambda: meeting.stop[:1].fill_(1)):
@@ -168,14 +174,14 @@ def _work(trainer: Trainer, meeting: Meeting, folder: Path, report: Callable[[Pr
             return
 
 
-def _help(settings: Training, folder: Path, meeting: Meeting) -> None:
+def _help(settings: FromNothing, source: Source, folder: Path, meeting: Meeting) -> None:
     """The second process: the second half of every step."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    trainer = Trainer(settings)
+    trainer = Trainer(settings, source)
     trainer.load(folder)
-    source = trainer.halves()
+    drawn = trainer.halves()
     while trainer.step < settings.steps:
-        halves = next(source)
+        halves = next(drawn)
         meeting.losses[1] = trainer.gradient(halves[1], meeting.gradients[1])
         meeting.wait()
         ending = bool(meeting.stop[1])
@@ -185,11 +191,11 @@ def _help(settings: Training, folder: Path, meeting: Meeting) -> None:
             return
 
 
-def _meet(settings: Training, meeting: Meeting) -> None:
+def _meet(settings: FromNothing, meeting: Meeting) -> None:
     if settings.workers == HALVES:
         meeting.wait()
 
 
-def _identity(settings: Training) -> str:
+def _identity(settings: FromNothing) -> str:
     """What must agree for a training to go on: everything but who does the work."""
     return msgspec.json.encode(msgspec.structs.replace(settings, workers=1), order="sorted").decode()
