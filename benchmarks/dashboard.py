@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from outthink.dash import application
 from outthink.search import Vote
@@ -27,8 +27,8 @@ BASELINE, TIMES = 100, 20
 async def measured(store: Store, paths: dict[str, str]) -> dict[str, float]:
     """Median milliseconds of each page."""
     found = {}
-    transport = httpx.ASGITransport(app=application(store))
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+    transport = httpx2.ASGITransport(app=application(store))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         for name, path in paths.items():
             seconds = []
             for _ in range(TIMES):

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 
 OVERHEAD_MS, HEALTH_MS = 5.0, 100.0
 IN_FLIGHT = 32
@@ -97,7 +97,7 @@ def configuration(backend: str, folder: Path) -> str:
     return str(file)
 
 
-async def timed(client: httpx.AsyncClient, url: str, body: dict[str, object]) -> float:
+async def timed(client: httpx2.AsyncClient, url: str, body: dict[str, object]) -> float:
     """Milliseconds of one request."""
     began = time.perf_counter()
     reply = await client.post(f"{url}/chat/completions", json=body)
@@ -108,7 +108,7 @@ async def timed(client: httpx.AsyncClient, url: str, body: dict[str, object]) ->
 async def overhead(backend: str, served: str, requests: int) -> float:
     """The median of what the gateway adds, in milliseconds."""
     pairs: list[tuple[float, float]] = []
-    async with httpx.AsyncClient(timeout=30) as client:
+    async with httpx2.AsyncClient(timeout=30) as client:
         for i in range(requests + 20):
             body = {**BODY, "seed": i}
             # The backend is given what the gateway gives it.
@@ -136,7 +136,7 @@ async def crowd(served: str, clients: int, each: int) -> tuple[Counter[int], flo
     statuses: Counter[int] = Counter()
     seconds: list[float] = []
 
-    async def one(client: httpx.AsyncClient, who: int) -> None:
+    async def one(client: httpx2.AsyncClient, who: int) -> None:
         for i in range(each):
             began = time.perf_counter()
             while True:
@@ -153,7 +153,7 @@ async def crowd(served: str, clients: int, each: int) -> tuple[Counter[int], flo
     async with AsyncExitStack() as stack:
         # One large pool of connections costs the clients more time than the gateway takes.
         pools = [
-            await stack.enter_async_context(httpx.AsyncClient(timeout=60, verify=False))
+            await stack.enter_async_context(httpx2.AsyncClient(timeout=60, verify=False))
             for _ in range(1 + clients // 8)
         ]
         began = time.perf_counter()
@@ -174,7 +174,7 @@ async def memory(process: subprocess.Popen[str], served: str, requests: int) -> 
     sizes: list[float] = []
     gate = asyncio.Semaphore(16)
 
-    async with httpx.AsyncClient(timeout=60) as client:
+    async with httpx2.AsyncClient(timeout=60) as client:
 
         async def one(seed: int) -> None:
             async with gate:

@@ -40,9 +40,9 @@ from outthink.numerics.intervals import paired_bootstrap
 from outthink.numerics.types import FloatArray
 from outthink.search import Refine
 
-TOKENS = 800
+TOKENS = 400
 """The longest that any arm goes on."""
-SHOWN = (50, 100, 200, 400, 800)
+SHOWN = (25, 50, 100, 200, 400)
 CANDIDATES = (1, 2, 4, 8, 16)
 TUNED_ON = 1_000_000
 """The first question of those that settings are chosen on."""
@@ -222,8 +222,8 @@ async def tune(arguments: argparse.Namespace) -> None:
     tasks = [hidden_question(TUNED_ON + seed) for seed in range(arguments.questions)]
     engine = Local(model=arguments.model, max_sequences=32, retained=64).open()
     try:
-        for name in (BEST, ITERATIVE, BETTER):
-            for n in (1, 2, 4):
+        for name, sizes in ((BEST, (1,)), (ITERATIVE, (1, 4)), (BETTER, (1, 4))):
+            for n in sizes:
                 for temperature in (0.7, 1.0):
                     arm = replace(ARMS[name], n=n, temperature=temperature)
                     run = await spent(engine, arm, tasks, 0)

@@ -3,7 +3,8 @@
     .venv/bin/python benchmarks/reliability.py [--only latency,in-flight,runs] [--repeats 5] [--runs 200]
 
 latency: 8 samples and 8 judgements in two rounds, with a backend that takes `n` and one that ignores it; goal 0.45 s. in-flight: 16 tasks
-of 8 samples at 32 calls in flight, and the same with a judgement of each; goal 1.1 times the ideal. The backend has a process of its own.
+of 8 samples at 32 calls in flight, and the same with a judgement of each; goal 1.1 times the ideal. The backend has a process of its own;
+what it and the machine allow is shown by a client of bare sockets, which sends the very same bodies and reads no replies.
 runs: 200 runs over one embedded engine (the laboratory model) and one store, 50 at a time, each with settings of its own; goals: no lost
 event, Jain's index 0.9, places 90% full while work waits, memory after run 200 within 10% of that after run 50.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import json
 import statistics
 import subprocess
 import sys
@@ -22,7 +24,8 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from fairness import FairnessWatch
 from peers_faults_backend import TASK
@@ -36,15 +39,23 @@ from outthink.verify import Judge
 
 SECONDS = 0.2
 BACKEND = """
-import sys
+import json, sys
 from peers_faults_backend import backend
 from outthink.testing.openai_server import Personality
 with backend(Personality(first_seconds=float(sys.argv[1]), n=sys.argv[2])) as server:
     print(server.base_url, flush=True)
     for _ in sys.stdin:
-        print(server.counters.calls, server.counters.most_in_flight, flush=True)
+        print(json.dumps([server.counters.calls, server.counters.most_in_flight, server.bodies]), flush=True)
         server.reset()
 """
+
+
+class Counts(NamedTuple):
+    """Calls, the most of them in flight at one moment, and what was asked."""
+
+    calls: int
+    most: int
+    bodies: list[dict[str, Any]]
 
 
 class Backend:
@@ -54,13 +65,13 @@ class Backend:
         self._running = running
         self.url = self._line()
 
-    def counts(self) -> tuple[int, int]:
-        """Calls, and the most in flight at one moment, since the last look."""
+    def counts(self) -> Counts:
+        """Since the last look."""
         assert self._running.stdin is not None
         self._running.stdin.write("\n")
         self._running.stdin.flush()
-        calls, most = self._line().split()
-        return int(calls), int(most)
+        calls, most, bodies = json.loads(self._line())
+        return Counts(calls, most, bodies)
 
     def _line(self) -> str:
         assert self._running.stdout is not None
@@ -103,9 +114,30 @@ async def latency(repeats: int) -> None:
                 began = time.perf_counter()
                 result = await searched(backend.url, judged=True, seed=seed)
                 took.append(time.perf_counter() - began)
-                calls.add(backend.counts()[0])
+                calls.add(backend.counts().calls)
                 kept.add(len(result.candidates))
         print(f"latency, n {n:<8} seconds {spread(took)}, goal 0.45; calls {sorted(calls)}, candidates {sorted(kept)}")
+
+
+async def replayed(url: str, bodies: Sequence[dict[str, Any]], width: int = 32) -> float:
+    """Seconds that the backend takes for these bodies, so many at once."""
+    host, port = urlsplit(url).hostname, urlsplit(url).port
+    waiting = [json.dumps(body).encode() for body in reversed(bodies)]
+
+    async def one() -> None:
+        reader, writer = await asyncio.open_connection(host, port)
+        while waiting:
+            body = waiting.pop()
+            head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: {host}\r\ncontent-length: {len(body)}\r\n\r\n"
+            writer.write(head.encode() + body)
+            # The end of a stream; the backend streams all that it is asked for here.
+            await reader.readuntil(b"\r\n0\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    began = time.perf_counter()
+    await asyncio.gather(*[one() for _ in range(width)])
+    return time.perf_counter() - began
 
 
 async def in_flight(repeats: int) -> None:
@@ -113,20 +145,25 @@ async def in_flight(repeats: int) -> None:
         await searched(backend.url, judged=True, seed=10_000)
         backend.counts()
         for judged in (False, True):
-            ratios, most, threads = [], 0, set()
+            ratios, bare, processor, most, threads = [], [], [], 0, set()
             for repeat in range(repeats):
-                before, began = threading.active_count(), time.perf_counter()
+                before, used, began = threading.active_count(), time.process_time(), time.perf_counter()
                 seeds = range(100 * repeat, 100 * repeat + 16)
                 await asyncio.gather(*[searched(backend.url, judged=judged, seed=s, limit=32) for s in seeds])
                 took = time.perf_counter() - began
-                calls, peak = backend.counts()
+                calls, peak, bodies = backend.counts()
+                processor.append(1000 * (time.process_time() - used) / calls)
                 # Whole rounds of 32; equal drafts of one request are judged once, so that there may be a few calls less than 256.
-                ratios.append(took / (-(-calls // 32) * SECONDS))
+                ideal = -(-calls // 32) * SECONDS
+                ratios.append(took / ideal)
+                bare.append(await replayed(backend.url, bodies) / ideal)
+                backend.counts()
                 most = max(most, peak)
                 threads.add(threading.active_count() - before)
             what = "samples and judgements" if judged else "samples"
             print(
-                f"in flight, 16 requests of 8 {what}: {spread(ratios, 2)} of the ideal, goal 1.10; most in flight {most}"
+                f"in flight, 16 requests of 8 {what}: {spread(ratios, 2)} of the ideal, goal 1.10; most in flight {most}\n"
+                f"  the same bodies from bare sockets: {spread(bare, 2)}; processor time here {spread(processor, 2)} ms a call"
             )
 
 

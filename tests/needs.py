@@ -44,13 +44,8 @@ def refused(*asked: Callable[[], object]) -> str:
     return ""
 
 
-def package(module: str, extra: str) -> Callable[[], str]:
-    """A need of one optional package."""
-    return partial(refused, partial(require, module, extra=extra, needed_by="these tests"))
-
-
 def packages(extra: str, *modules: str) -> Callable[[], str]:
-    """A need of several packages of one extra."""
+    """A need of packages that one extra brings."""
     return partial(refused, *(partial(require, module, extra=extra, needed_by="these tests") for module in modules))
 
 
@@ -96,26 +91,26 @@ def data_files() -> str:
 
 
 NEEDS: dict[str, Callable[[], str]] = {
-    "botorch": package("botorch", "tune"),
+    "botorch": packages("tune", "botorch"),
     "browser": browser,
     "data-files": data_files,
     "diffusers": packages("diffusion", "torch", "diffusers"),
     "http2": packages("http2", "h2"),
-    "keyring": package("keyring", "keyring"),
+    "keyring": packages("keyring", "keyring"),
     "llama-cpp": partial(refused, wheel_library),
-    "llguidance": package("llguidance", "local"),
+    "llguidance": packages("local", "llguidance"),
     "local-model": partial(refused, wheel_library, models.path),
-    "math-verify": package("math_verify", "math"),
-    "matplotlib": package("matplotlib", "bench"),
-    "parquet": package("pyarrow", "parquet"),
+    "math-verify": packages("math", "math_verify"),
+    "matplotlib": packages("bench", "matplotlib"),
+    "parquet": packages("parquet", "pyarrow"),
     "postgres": postgres,
-    "ray": package("ray", "ray"),
-    "reasoning-gym": package("reasoning_gym", "bench"),
+    "ray": packages("ray", "ray"),
+    "reasoning-gym": packages("bench", "reasoning_gym"),
     "sandbox": sandbox,
     "serve": packages("serve", "starlette", "uvicorn"),
-    "sklearn": package("sklearn", "train"),
+    "sklearn": packages("train", "sklearn"),
     "telemetry": packages("dev", "opentelemetry", "opentelemetry.sdk"),
-    "torch": package("torch", "diffusion"),
+    "torch": packages("diffusion", "torch"),
     "transformers": packages("local-torch", "torch", "transformers"),
 }
 

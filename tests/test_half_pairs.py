@@ -69,6 +69,23 @@ def test_a_run_is_stored_resumed_shown_and_exported(tmp_path: Path) -> None:
         assert TEXT in shown.output
 
 
+def test_what_a_function_returns_raises_and_notes_is_stored(tmp_path: Path) -> None:
+    calls = iter(range(9))
+
+    def generate(prompt: str) -> str:
+        if next(calls) % 2:
+            raise ValueError("no \ud83d")
+        return "a\ud83db"
+
+    process = outthink.Function(generate=generate, workers=1)
+    where = tmp_path / "runs.sqlite"
+    found = outthink.solve("q", process=process, method=outthink.BestOfN(n=4), verifier=lambda text: 1.0, store=where)
+    assert found.answer == "a\ufffdb"
+    assert {failure.message for failure in found.failures} == {"no \ufffd"}
+    with Store.open(where) as store:
+        assert store.run(found.run).result == found
+
+
 async def test_the_gateway_serves_it() -> None:
     async with running({"m": scripted(saying("a\ud83db"))}) as gateway:
         whole = await gateway.chat("m")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,20 @@ import numpy as np
 import pytest
 
 from outthink.agent import Agent, AgentProcess, Environment, EnvironmentReward, Observation, Reward
-from outthink.core import AllFailed, Allowance, Budget, Cost, Failure, Key, Search, Session, Stop, Task, VerifierError
+from outthink.core import (
+    AllFailed,
+    Allowance,
+    Budget,
+    Cost,
+    Cut,
+    Failure,
+    Key,
+    Search,
+    Session,
+    Stop,
+    Task,
+    VerifierError,
+)
 from outthink.search import BestOfN, Refine
 from outthink.testing.contracts import ProcessContract, RevisableContract, RewindableContract
 from tests.agent.players import contents, played, playing
@@ -95,6 +109,18 @@ async def test_a_world_that_raises_has_failed_its_episode_and_the_bill_stays() -
     assert got.cost == process.engine.counters()
 
 
+class Garbling(Ladder):
+    async def observe(self, actions: Sequence[str]) -> Observation | Failure:
+        return Observation("rung \ud83d", done=True)
+
+
+async def test_half_a_character_that_is_seen_is_mended() -> None:
+    process = AgentProcess(playing("up"), Garbling(), Agent(turns=2))
+    states = await played(process, 1)
+    assert states[0].turns[0].seen == "rung \ufffd"
+    assert process.load(process.dump(states)) == states
+
+
 async def test_an_engine_that_breaks_between_two_turns_leaves_what_was_paid_for_on_the_bill() -> None:
     process = AgentProcess(playing("up"), Ladder(), Agent(turns=3))
     engine, generate = process.engine, process.engine.generate
@@ -123,6 +149,28 @@ async def test_rewards_and_their_failures_are_scores() -> None:
         assert (i in scores.failures) == bad == bool(np.isnan(scores.values[i]))
         assert bad or scores.values[i] == 0.75
     assert reward.spec.reads_reference
+
+
+class Slow(Ladder):
+    """A ladder whose judge never gets through with those who stand high."""
+
+    async def reward(self, actions: Sequence[str]) -> Reward | Failure:
+        if self.height(actions) > 1:
+            await asyncio.Event().wait()
+        return await super().reward(actions)
+
+
+async def test_a_cut_costs_only_the_rewards_that_were_not_through() -> None:
+    process = AgentProcess(playing("up", "stop"), Slow(), Agent(turns=3))
+    seen = await process.view(await played(process, 12), frozenset())
+    cut = Cut()
+    asyncio.get_running_loop().call_later(0.01, cut.fire, "seconds")
+    scores = await EnvironmentReward(Slow()).score_until(seen, Task(), cut)
+    high = {i for i, candidate in enumerate(seen) if int(candidate.answer or 0) > 1}
+    assert 0 < len(high) < 12
+    assert scores.unjudged == high
+    assert scores.cost.verifier_calls == 12 - len(high)
+    assert not np.isnan(scores.values[[i for i in range(12) if i not in high]]).any()
 
 
 async def solved(process: Any, method: Any, budget: Budget | None = None) -> Any:

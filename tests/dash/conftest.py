@@ -11,7 +11,7 @@ from tests.needs import need
 
 need("serve")
 
-import httpx
+import httpx2
 
 from outthink.dash import application
 from outthink.store import Store
@@ -24,7 +24,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-async def client(store: Store) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app=application(store))
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as asking:
+async def client(store: Store) -> AsyncIterator[httpx2.AsyncClient]:
+    transport = httpx2.ASGITransport(app=application(store))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as asking:
         yield asking

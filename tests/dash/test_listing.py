@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import sqlalchemy as sa
 
@@ -105,7 +105,7 @@ def test_the_census_counts_what_is_there(store: Store) -> None:
     assert found.method == dict.fromkeys(("best-of-n", "particle-filter", "tree", "vote"), 10)
 
 
-async def test_a_page_of_ten_thousand_runs_is_a_few_short_reads(store: Store, client: httpx.AsyncClient) -> None:
+async def test_a_page_of_ten_thousand_runs_is_a_few_short_reads(store: Store, client: httpx2.AsyncClient) -> None:
     fill(store, MANY)
     with statements(store) as asked:
         reply = await client.get("/ui/")
@@ -135,7 +135,7 @@ def test_numbers_in_a_query_are_numbers(text: str) -> None:
     assert number_in({"below": text}, "below") is None
 
 
-async def test_filters_that_are_attacks_find_nothing(store: Store, client: httpx.AsyncClient) -> None:
+async def test_filters_that_are_attacks_find_nothing(store: Store, client: httpx2.AsyncClient) -> None:
     fill(store, 12)
     for attack in ("' OR 1=1 --", '"; DROP TABLE runs; --', "%", "_", "\0", "\ud800"):
         for name in ("words", "method", "engine", "status"):

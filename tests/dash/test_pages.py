@@ -6,7 +6,8 @@ import base64
 from html.parser import HTMLParser
 from pathlib import Path
 
-import httpx
+import httpx2
+import numpy as np
 from starlette.applications import Starlette
 
 from outthink.core import Candidate
@@ -43,9 +44,17 @@ class Images(TokenChain):
         return [Candidate(content=PIXEL, kind="image", final=one.final) for one in seen]
 
 
-def asking(store: Store, readers: Readers | None = None, host: str = "127.0.0.1") -> httpx.AsyncClient:
-    return httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=application(store, readers)), base_url=f"http://{host}:8712"
+class Canvases(TokenChain):
+    """Strings whose contents are images, as arrays: 1 channel, 4 high, 6 wide."""
+
+    async def view(self, states: Strings, wants: frozenset[Feature]) -> list[Candidate]:
+        seen = await super().view(states, wants)
+        return [Candidate(content=np.zeros((1, 4, 6)), kind="image", final=one.final) for one in seen]
+
+
+def asking(store: Store, readers: Readers | None = None, host: str = "127.0.0.1") -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app=application(store, readers)), base_url=f"http://{host}:8712"
     )
 
 
@@ -173,7 +182,9 @@ async def test_only_this_machines_names_are_answered(store: Store) -> None:
 async def test_inside_another_application_whoever_mounts_it_decides(store: Store) -> None:
     name = await solved(store, Vote(n=2))
     inner = Starlette(routes=[mount(store, "/admin/ui")])
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=inner), base_url="http://gateway.example") as client:
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app=inner), base_url="http://gateway.example"
+    ) as client:
         page = await client.get("/admin/ui/")
         assert page.status_code == 200
         assert f'href="/admin/ui/runs/{name}"' in page.text
@@ -234,6 +245,26 @@ def test_differences_make_up_both_texts() -> None:
     assert difference("x", "x").alike == 1.0
     long = "word " * 5000
     assert "".join(part.text for part in difference(long, long + "end").left) == long
+
+
+async def test_the_list_shows_the_image_that_a_run_answered_with(store: Store) -> None:
+    name = await solved(
+        store, BestOfN(n=2), process=Canvases("ab", length=2), verifier=FunctionOfContent(lambda _: 0.5)
+    )
+    plain = await solved(store, BestOfN(n=2), process=Images("ab", length=2), verifier=FunctionOfContent(lambda _: 0.5))
+    lines = {line.id: line for line in store.runs()}
+    assert lines[name].answer == "image, 4 × 6"
+    async with asking(store) as client:
+        page = (await client.get("/ui/")).text
+        (picture,) = [a["src"] for tag, a in Elements(page).found if tag == "img"]
+        assert picture == f"/ui/runs/{name}/pictures/answer.png"
+        assert_only_ours(page)
+        # What the store holds of this one is its numbers; of the other it holds the picture of the very member that won.
+        assert (await client.get(picture)).status_code == 404
+        shown = await client.get(f"/ui/runs/{plain}/pictures/answer.png")
+    assert (shown.headers["content-type"], shown.content) == ("image/png", PIXEL)
+    assert "Tensor" not in page
+    assert "ndarray" not in page
 
 
 async def test_pictures_come_as_pictures(store: Store) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -25,7 +27,10 @@ from outthink.core import (
     Key,
     Ledger,
     Process,
+    Result,
     Search,
+    Session,
+    Task,
 )
 from outthink.diffusion import (
     Ancestral,
@@ -46,7 +51,7 @@ from outthink.diffusion import (
     VariancePreserving,
     reward,
 )
-from outthink.search import Beam, BestOfN, ParticleFilter, Tree
+from outthink.search import Beam, BestOfN, Difference, ParticleFilter, Tree
 from outthink.testing.contracts import CompletableContract, PerturbableContract, ProcessContract, RewindableContract
 from tests.diffusion.closed_form import PLANE, begun, denoiser, finished, solved
 
@@ -206,6 +211,47 @@ def test_neighbours_under_way_keep_the_law(strength: float) -> None:
         states = asyncio.run(process.perturb(states, np.full(2000, strength), seeds, allowance=Allowance())).states
     assert float(states.x.mean()) == pytest.approx(0.6 * 0.5, abs=4 * np.sqrt(exact / 2000))
     assert float(states.x.var()) == pytest.approx(exact, rel=0.15)
+
+
+# -- what is held ------------------------------------------------------------------------------------------------------
+
+
+def held_bytes(*roots: Any) -> int:
+    """Bytes of all tensors that can be reached from here, shared ones once."""
+    seen, waiting, storages = set[int](), list(roots), dict[int, int]()
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen or isinstance(one, type | ModuleType | FunctionType):
+            continue
+        seen.add(id(one))
+        if isinstance(one, torch.Tensor):
+            storages[one.untyped_storage().data_ptr()] = one.untyped_storage().nbytes()
+        waiting += gc.get_referents(one)
+    return sum(storages.values())
+
+
+@pytest.mark.parametrize("solver", [Ancestral(), SdeDpmSolver()], ids=lambda s: s.name())
+def test_64_particles_hold_at_most_a_fifth_besides_their_latents_and_histories(solver: Solver) -> None:
+    """Between two steps, in the search's state, its scores and its record together; what was looked at is let go."""
+    shape, n = (4, 16, 16), 64
+    network = Plain(lambda x, time, condition: 0.5 * x, Prediction.DATA)
+    process = DenoisingProcess(network, Grid.on(Flow(), NOISY_TOP), solver, shape)
+    search = Search(lambda task: process, ParticleFilter(n=n, twist=Difference(strength=50.0)), HIGHER)
+    own, held = (
+        n * 4 * 16 * 16 * 4 * (2 + solver.remembers),
+        [],
+    )  # the latents, the prediction there, what is remembered
+
+    async def run() -> Result:
+        session = Session.open(seed=1)
+        return await search.solve(Task(), session, on_step=lambda now: held.append(held_bytes(now, session, process)))
+
+    result = asyncio.run(run())
+    assert len(held) == 6
+    assert max(held[:-1]) >= own, "all of them are seen"
+    # Finished samples are kept whole in the record, once.
+    assert max(held[:-1]) <= 1.2 * own
+    assert held_bytes(result) >= own / (2 + solver.remembers)
 
 
 # -- many steps in one call ---------------------------------------------------------------------------------------------

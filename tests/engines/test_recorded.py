@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from outthink.core import Budget, Cost, EngineClosed, EngineError, Failure, InputError, Message, Result, Session
+from outthink.core.process import Adaptation
 from outthink.engines import (
     ChatPrompt,
     Choice,
@@ -244,6 +245,20 @@ async def test_no_capability_is_made_up(tmp_path: Path) -> None:
     assert type(again).__mro__[0].__name__ == "RecordedEngine"
     assert not isinstance(again, Tokenizing)
     assert not isinstance(again, ScoresContinuations)
+    await again.close()
+
+
+class Adapting(Plain):
+    adaptations = (Adaptation("seeds", "none are sent"),)
+
+
+async def test_what_an_engine_does_in_another_way_is_recorded_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    engine = recording(Adapting(), Cassette.append(path))
+    await engine.generate([ASK])
+    await engine.close()
+    again = recorded(path)
+    assert again.adaptations == engine.adaptations == Adapting.adaptations
     await again.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from itertools import permutations
@@ -9,12 +10,26 @@ from typing import Any
 
 import pytest
 
-from outthink.core import AllFailed, BelowQuorum, Budget, Cut, EngineError, Search, Session, Stop, Task, Tolerance
+from outthink.core import (
+    AllFailed,
+    BelowQuorum,
+    Budget,
+    Candidate,
+    Cut,
+    EngineError,
+    Incompatible,
+    Search,
+    Session,
+    Stop,
+    Task,
+    Tolerance,
+)
 from outthink.core.events import AnyEvent, Charged, MemberFailed, StageEnded, Warned
 from outthink.core.process import Process
 from outthink.core.solver import Snapshot
 from outthink.core.task import Message
 from outthink.engines.engine import ChatPrompt
+from outthink.engines.scripted import ScriptedEngine
 from outthink.engines.scripted_behaviour import Call
 from outthink.engines.scripted_table import Rule, Scripted
 from outthink.pipeline import (
@@ -416,6 +431,15 @@ def test_an_exact_verifier_may_sort() -> None:
     assert found.cost.verifier_calls == 8
 
 
+def test_who_has_no_score_comes_last_and_that_is_told() -> None:
+    verifier = FunctionOfContent(lambda text: float("nan") if text == "42" else 0.5)
+    pipeline = Pipeline(layers=(Generate(samples=8), Score(keep=0)))
+    found = solved(searching(pipeline, saying(StandIn()), verifier=verifier))
+    contents = [candidate.content for candidate in found.candidates]
+    assert contents == sorted(contents, reverse=True)
+    assert f"score: {contents.count('42')} of 8 candidates have no score; they come last" in found.degraded
+
+
 def test_a_search_may_be_a_stage() -> None:
     engine = saying(lambda prompt: StandIn()(prompt))
     verifier = FunctionOfContent(lambda text: float(text == "43"))
@@ -430,6 +454,55 @@ def test_a_search_may_be_a_stage() -> None:
     assert len(found.candidates) == 1 + 1 + 5
     assert found.cost.calls == 1 + 5 + 5
     assert found.by_role["generate"].calls == 11
+    assert "solve: 1 of 6 members unfinished" in found.degraded, "what the searches inside had to do without is told"
+
+
+class Talking(TextProcess):
+    """Shows conversations: those that end in "43" came to something."""
+
+    async def view(self, states: Any, wants: frozenset[str]) -> list[Candidate]:
+        seen = await super().view(states, wants)
+        said = [(one, (Message("assistant", one.content),)) for one in seen]
+        return [
+            Candidate(
+                content=talk, kind="transcript", answer=one.content if one.content == "43" else None, final=one.final
+            )
+            for one, talk in said
+        ]
+
+
+def test_a_search_whose_candidates_are_no_text_gives_its_answers_in_words() -> None:
+    engine = saying(StandIn())
+    inner = Inner(Search(lambda task: Talking(engine, task), BestOfN(n=8), FunctionOfContent(lambda _: 0.5)))
+    found = solved(
+        searching(Pipeline(layers=(Solve(recipe="best-of-n", take="all"), Vote())), engine, solvers=(inner,))
+    )
+    assert {candidate.content for candidate in found.candidates} == {"43"}
+    assert any("have no text, and no answer in words" in said for said in found.degraded)
+
+
+async def test_a_search_inside_ends_when_what_stands_beside_it_breaks() -> None:
+    cancelled = asyncio.Event()
+
+    class Endless(Search):
+        async def solve(self, *_: Any, **__: Any) -> Any:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                cancelled.set()
+
+    class Unpriced(ScriptedEngine):
+        def most(self, requests: Any) -> Any:
+            raise Incompatible("no price")
+
+    engine = Unpriced(StandIn().next_token)
+    inner = Inner(Endless(lambda task: TextProcess(engine, task), BestOfN(n=1), FunctionOfContent(lambda _: 0.5)))
+    layer = SideBySide(stages=(Generate(), Solve(recipe="vote")))
+    search = searching(Pipeline(layers=(layer,)), engine, solvers=(inner,))
+    async with asyncio.timeout(5):
+        with pytest.raises(Incompatible, match="no price"):
+            await search.solve(QUESTION, Session.open())
+    assert cancelled.is_set()
 
 
 def test_earlier_turns_are_told_to_every_stage() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outthink.pipeline.reading import critiques, listed, marks, ranking, statements, verdict
+from outthink.pipeline.reading import critiques, listed, marks, ranked, statements, verdict
 from outthink.pipeline.wording import fill
 
 
@@ -12,11 +12,20 @@ def labels(places: list[int]) -> list[int]:
     return [place + 1 for place in places]
 
 
+def ranking(text: str, n: int) -> list[int]:
+    return ranked(listed(text, n), range(n))
+
+
 def test_a_ranking_is_read_as_the_sheet_says() -> None:
     assert labels(ranking("[2] > [2] > [9] > [1]", 4)) == [2, 1, 3, 4]
     assert labels(ranking("", 4)) == [1, 2, 3, 4]
     assert labels(ranking("[ 3 ] > [1] > [4] > [2]", 4)) == [3, 1, 4, 2]
     assert ranking("[0] > [5]", 4) == [0, 1, 2, 3]
+
+
+def test_labels_are_mapped_back_and_who_is_not_named_keeps_the_old_order() -> None:
+    assert ranked(listed("[3] > [1]", 4), [7, 4, 0, 2]) == [0, 7, 2, 4]
+    assert ranked([], [7, 4, 0, 2]) == [0, 2, 4, 7]
 
 
 def test_the_last_chain_counts_not_what_is_said_on_the_way() -> None:

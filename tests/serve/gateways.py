@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+import httpx2
 import openai
 
 from outthink.core.cut import Cut
@@ -50,7 +50,7 @@ class Running:
     gateway: Gateway
     url: str
     client: openai.AsyncOpenAI
-    http: httpx.AsyncClient
+    http: httpx2.AsyncClient
 
     async def chat(self, model: str, text: str = "hello", **fields: Any) -> Any:
         """One chat completion through the official client."""
@@ -77,7 +77,7 @@ async def running(
             await asyncio.sleep(0.002)
         async with (
             openai.AsyncOpenAI(base_url=f"{url}/v1", api_key=api_key, max_retries=0, timeout=20) as client,
-            httpx.AsyncClient(base_url=url, timeout=20) as http,
+            httpx2.AsyncClient(base_url=url, timeout=20) as http,
         ):
             yield Running(gateway, url, client, http)
     finally:
@@ -86,10 +86,10 @@ async def running(
 
 
 @asynccontextmanager
-async def inside(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
+async def inside(gateway: Gateway) -> AsyncIterator[httpx2.AsyncClient]:
     """A client that speaks to the gateway's application without a socket; engines are live, so nothing has to open."""
-    transport = httpx.ASGITransport(app=gateway.application())
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+    transport = httpx2.ASGITransport(app=gateway.application())
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
 
 
@@ -110,7 +110,7 @@ class Gated(ScriptedEngine):
         return await super().generate(requests, cut=cut)
 
 
-async def until_refused(tasks: Sequence[asyncio.Task[httpx.Response]], count: int) -> None:
+async def until_refused(tasks: Sequence[asyncio.Task[httpx2.Response]], count: int) -> None:
     """Wait until so many of them have their reply."""
     async with asyncio.timeout(20):
         while sum(task.done() for task in tasks) < count:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
+import httpx2
 
 from outthink.engines.scripted import END, ScriptedEngine
 from outthink.engines.scripted_tokens import question_of, reply_of
@@ -102,7 +102,7 @@ class Said:
 class Cell:
     """One cell: a method, streamed or not, on one gateway."""
 
-    client: httpx.AsyncClient
+    client: httpx2.AsyncClient
     store: Store
     engine: ScriptedEngine
     method: str

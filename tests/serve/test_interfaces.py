@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 
-import httpx
+import httpx2
 import openai
 import pydantic
 import pytest
@@ -242,7 +242,7 @@ async def test_log_probabilities_sum_to_what_the_model_says() -> None:
 async def test_health_readiness_and_what_is_nowhere() -> None:
     async with running({"m": scripted(saying("x"))}) as on:
         assert (await on.http.get("/health")).json() == {"status": "ok"}
-        ready: httpx.Response = await on.http.get("/ready")
+        ready: httpx2.Response = await on.http.get("/ready")
         assert (ready.status_code, ready.json()["status"]) == (200, "ready")
         for method, path in (("GET", "/v2/models"), ("GET", "/v1/chat/completions"), ("POST", "/v1/models")):
             missing = await on.http.request(method, path)

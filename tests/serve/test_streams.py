@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 
-import httpx
+import httpx2
 import openai
 import pytest
 
@@ -29,7 +29,7 @@ async def until(condition: object, *, seconds: float = 5.0) -> None:
             await asyncio.sleep(0.005)
 
 
-async def lines_of(reply: httpx.Response) -> AsyncIterator[str]:
+async def lines_of(reply: httpx2.Response) -> AsyncIterator[str]:
     async for line in reply.aiter_lines():
         yield line
 
@@ -63,7 +63,7 @@ async def test_a_client_that_leaves_ends_the_work() -> None:
 async def left_alone(on: Running, server: OpenAIServer, *, stream: bool) -> None:
     """Leave a search of eight members while all of them are at work."""
     body = {**BODY, "model": "vote@m", "stream": stream, "outthink": {"n": 8}}
-    async with httpx.AsyncClient(base_url=on.url) as client:
+    async with httpx2.AsyncClient(base_url=on.url) as client:
         task = asyncio.ensure_future(client.post("/v1/chat/completions", json=body))
         await until(lambda: server.counters.in_flight == 8)
         task.cancel()

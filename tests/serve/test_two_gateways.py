@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import openai
 import pytest
 
@@ -199,7 +199,7 @@ async def test_a_stream_is_repeated_as_it_was(stores: tuple[Store, Store]) -> No
         ]
         assert texts[0] == texts[1]
         assert texts[0].endswith("data: [DONE]\n\n")
-        other_body: httpx.Response = await other.post("/v1/chat/completions", json=body(n=2), headers=head)
+        other_body: httpx2.Response = await other.post("/v1/chat/completions", json=body(n=2), headers=head)
         assert other_body.json()["error"]["code"] == "idempotency_key_reused"
         for name in ("", "x" * 256, "tab\there"):
             bad = await one.post("/v1/chat/completions", json=body(), headers={"idempotency-key": name})

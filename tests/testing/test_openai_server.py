@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from outthink.testing.openai_server import LETTERS, Fault, OpenAIServer, Personality, every, first
@@ -17,27 +17,27 @@ HELLO = {"model": "scripted", "messages": [{"role": "user", "content": "hello"}]
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(trust_env=False, timeout=10) as one:
+async def client() -> AsyncIterator[httpx2.AsyncClient]:
+    async with httpx2.AsyncClient(trust_env=False, timeout=10) as one:
         yield one
 
 
 async def post(
-    client: httpx.AsyncClient, server: OpenAIServer, body: dict[str, Any], path: str = "/chat/completions"
+    client: httpx2.AsyncClient, server: OpenAIServer, body: dict[str, Any], path: str = "/chat/completions"
 ) -> Any:
     reply = await client.post(server.base_url + path, json=body)
     return reply.json()
 
 
 async def events(
-    client: httpx.AsyncClient, server: OpenAIServer, body: dict[str, Any], path: str = "/chat/completions"
+    client: httpx2.AsyncClient, server: OpenAIServer, body: dict[str, Any], path: str = "/chat/completions"
 ) -> list[Any]:
     async with client.stream("POST", server.base_url + path, json={**body, "stream": True}) as reply:
         lines = [line async for line in reply.aiter_lines()]
     return [json.loads(line[6:]) for line in lines if line.startswith("data: {")]
 
 
-async def test_whole_and_streamed_replies_are_the_same(client: httpx.AsyncClient) -> None:
+async def test_whole_and_streamed_replies_are_the_same(client: httpx2.AsyncClient) -> None:
     async with OpenAIServer() as server:
         body = {**HELLO, "seed": 5, "n": 3, "logprobs": True, "top_logprobs": 2}
         whole = (await post(client, server, body))["choices"]
@@ -55,7 +55,7 @@ async def test_whole_and_streamed_replies_are_the_same(client: httpx.AsyncClient
         assert server.counters.output_tokens == 2 * 3 * 4
 
 
-async def test_the_distribution_is_the_scripts(client: httpx.AsyncClient) -> None:
+async def test_the_distribution_is_the_scripts(client: httpx2.AsyncClient) -> None:
     async with OpenAIServer() as server:
         n, counts = 400, Counter[str]()
         for start in range(5):
@@ -67,7 +67,7 @@ async def test_the_distribution_is_the_scripts(client: httpx.AsyncClient) -> Non
         assert any(abs(counts[letter] - uniform) > 4.5 * uniform**0.5 for letter in LETTERS), "not simply uniform"
 
 
-async def test_usage_is_what_was_counted(client: httpx.AsyncClient) -> None:
+async def test_usage_is_what_was_counted(client: httpx2.AsyncClient) -> None:
     async with OpenAIServer(personality=Personality(reasoning="well now")) as server:
         used = (await post(client, server, HELLO))["usage"]
         counters = server.counters
@@ -83,7 +83,7 @@ async def test_usage_is_what_was_counted(client: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_aborts_are_counted_up_to_the_last_token(client: httpx.AsyncClient, stream: bool) -> None:
+async def test_aborts_are_counted_up_to_the_last_token(client: httpx2.AsyncClient, stream: bool) -> None:
     async with OpenAIServer(personality=Personality(token_seconds=0.02)) as server:
         task = asyncio.ensure_future(post(client, server, {**HELLO, "max_tokens": 60, "stream": stream}))
         async with asyncio.timeout(10):
@@ -98,7 +98,7 @@ async def test_aborts_are_counted_up_to_the_last_token(client: httpx.AsyncClient
         assert 3 <= server.counters.output_tokens < 60
 
 
-async def test_slots_and_the_most_in_flight(client: httpx.AsyncClient) -> None:
+async def test_slots_and_the_most_in_flight(client: httpx2.AsyncClient) -> None:
     async with OpenAIServer(personality=Personality(first_seconds=0.02, slots=2)) as server:
         await asyncio.gather(*[post(client, server, HELLO) for _ in range(6)])
         assert server.counters.most_in_flight == 6
@@ -109,7 +109,7 @@ async def test_slots_and_the_most_in_flight(client: httpx.AsyncClient) -> None:
         assert server.counters.open_connections == 6
 
 
-async def test_faults(client: httpx.AsyncClient) -> None:
+async def test_faults(client: httpx2.AsyncClient) -> None:
     who = Personality(faults=every(2, Fault("status", status=429, retry_after=1.5, text="slow down")))
     async with OpenAIServer(personality=who) as server:
         replies = [await client.post(server.base_url + "/chat/completions", json=HELLO) for _ in range(4)]
@@ -120,15 +120,15 @@ async def test_faults(client: httpx.AsyncClient) -> None:
         assert server.counters.calls == 2
     for kind in ("drop", "truncated-json"):
         async with OpenAIServer(personality=Personality(faults=first(1, Fault(kind)))) as server:  # type: ignore[arg-type]
-            with pytest.raises(httpx.RemoteProtocolError):
+            with pytest.raises(httpx2.RemoteProtocolError):
                 await post(client, server, HELLO)
             assert (await post(client, server, HELLO))["choices"]
     async with OpenAIServer(personality=Personality(faults=every(1, Fault("cut-stream", after=2)))) as server:
-        with pytest.raises(httpx.RemoteProtocolError):
+        with pytest.raises(httpx2.RemoteProtocolError):
             await events(client, server, HELLO)
         assert server.counters.output_tokens == 3
     async with OpenAIServer(personality=Personality(faults=every(1, Fault("hang")))) as server:
-        with pytest.raises(httpx.ReadTimeout):
+        with pytest.raises(httpx2.ReadTimeout):
             await client.post(server.base_url + "/chat/completions", json=HELLO, timeout=0.1)
 
 
@@ -157,7 +157,7 @@ async def test_a_request_that_arrives_before_the_last_reply_has_ended_is_answere
         assert server.counters.calls == 3
 
 
-async def test_what_is_not_there(client: httpx.AsyncClient) -> None:
+async def test_what_is_not_there(client: httpx2.AsyncClient) -> None:
     async with OpenAIServer(personality=Personality(key="k")) as server:
         assert (await client.get(server.base_url + "/models")).status_code == 401
         known = await client.get(server.base_url + "/models", headers={"authorization": "Bearer k"})

@@ -11,7 +11,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from outthink.core import Budget, Candidate, Cost, Cut, Failure, Parts, Scores, Search, Session, Stop, Task, Verifier
+from outthink.core import (
+    Budget,
+    Candidate,
+    Cost,
+    Cut,
+    Failure,
+    Parts,
+    Scores,
+    Search,
+    Session,
+    Stop,
+    Task,
+    Verifier,
+    VerifierError,
+)
 from outthink.core.events import AnyEvent, Scored, Warned
 from outthink.core.verifier import LogMap, ScoreKind, ScoreSpec
 from outthink.engines.scripted import Behaviour, ScriptedEngine, reply_of
@@ -139,6 +153,12 @@ class Hanging(Verifier):
         raise AssertionError("unreachable")
 
 
+class HangingOnSteps(Hanging):
+    """The same for steps."""
+
+    spec = ScoreSpec(ScoreKind.STEP_REWARD, partial=True, local=False, log_map=LogMap.RAW)
+
+
 async def test_several_together_judge_whom_all_have_judged() -> None:
     async def slow(text: str) -> float:
         await asyncio.sleep(0.01 if text < "answer 2" else 30)
@@ -153,6 +173,32 @@ async def test_several_together_judge_whom_all_have_judged() -> None:
     nobody = await cut_after(Combined((quick, Hanging()), "log-sum"), 0.05)
     assert len(nobody.unjudged) == 8
     assert nobody.uncertain == Cost(verifier_calls=8), "nobody knows what was paid for what is lost"
+    both = await cut_after(Ensembled((Hanging(), Hanging())), 0.05)
+    assert (both.unjudged, both.uncertain) == (frozenset(range(8)), Cost(verifier_calls=16))
+    steps = [
+        Candidate(content="ab", features={"steps": ("a", "b")}),
+        Candidate(content="ac", features={"steps": ("a", "c")}),
+    ]
+    cut = Cut()
+    asyncio.get_running_loop().call_later(0.05, cut.fire, "seconds")
+    path = await Aggregated(HangingOnSteps(), "min").score_until(steps, TASK, cut)
+    assert (path.unjudged, path.uncertain) == ({0, 1}, Cost(verifier_calls=3)), "a, ab and ac were asked for"
+
+
+async def test_an_error_of_one_part_is_raised_as_it_is_and_warnings_are_handed_on() -> None:
+    class Broken(Hanging):
+        async def score(self, candidates: Any, task: Task) -> Scores:
+            raise VerifierError("The scale is broken.")
+
+    class Telling(Hanging):
+        async def score(self, candidates: Any, task: Task) -> Scores:
+            return Scores(np.ones(len(candidates)), warnings=("Two judgements failed.",))
+
+    for together in (Combined((Broken(), Hanging()), "log-sum"), Ensembled((Hanging(), Broken()))):
+        with pytest.raises(VerifierError, match="scale"):
+            await asyncio.wait_for(together.score(texts(2), TASK), 5)
+    for together in (Combined((Telling(), Telling()), "log-sum"), Ensembled((Telling(), Telling()))):
+        assert (await together.score(texts(2), TASK)).warnings == ("Two judgements failed.",) * 2
 
 
 async def test_a_run_keeps_the_finished_scores_at_its_deadline() -> None:

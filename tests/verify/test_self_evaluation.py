@@ -31,6 +31,7 @@ from outthink.search import Adaptive, Beam, Incremental, ParticleFilter, Pruning
 from outthink.testing.contracts import VerifierContract
 from outthink.text import Text, TextProcess, Tokens
 from outthink.verify import SelfEvaluation, SelfQuestion, built_in_questions
+from outthink.verify.self_evaluation_labels import cuts
 
 ASKED = "\n?"
 QUESTION = SelfQuestion(chat="Over again?", plain=ASKED, better=("Yes", " Yes"), as_good=("No", " No"))
@@ -264,3 +265,15 @@ class TestContract(VerifierContract):
     def candidates(self) -> list[Candidate]:
         ids = engine_of().tokenizer.encode
         return [Candidate(content=t, features={"context": Context(ids("say:" + t), False)}) for t in ("ab", "bb", "ba")]
+
+
+def test_half_of_the_labelled_attempts_are_cut_at_a_token_of_their_own() -> None:
+    lengths = np.array([1, 2, 5, 40] * 500)
+    cut = cuts(lengths, Key(3), share=0.5)
+    assert (cut >= 1).all()
+    assert (cut <= lengths).all()
+    longest = cut[lengths == 40]
+    assert 0.4 < float(np.mean(longest < 40)) < 0.6
+    assert set(longest[longest < 40].tolist()) == set(range(1, 40)), "every prefix, and as often as any other"
+    assert (cuts(lengths, Key(3), share=0.0) == lengths).all()
+    assert (cuts(lengths[:7], Key(3)) <= lengths[:7]).all()

@@ -8,7 +8,6 @@ Source: spec 01, the feedback block: a score that has parts is told with them, a
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Callable, Sequence
 from typing import Literal
@@ -18,15 +17,17 @@ import numpy as np
 from outthink.agent.environment import Environment, Reward
 from outthink.agent.episode import actions_in
 from outthink.core.cost import Cost
+from outthink.core.cut import Cut, gather_until
 from outthink.core.errors import Failure, InputError, explain
 from outthink.core.task import Candidate, Task
-from outthink.core.verifier import LogMap, ScoreKind, Scores, ScoreSpec, Verifier
+from outthink.core.verifier import LogMap, ScoreKind, Scores, ScoreSpec
+from outthink.verify.one_by_one import OneByOne
 
 KEPT = 64
 """Worlds that are kept, so that what one knows of its right answer is found out once."""
 
 
-class EnvironmentReward(Verifier):
+class EnvironmentReward(OneByOne):
     """The exact reward of each episode, in [0, 1]; notes name its parts.
 
     Args:
@@ -67,14 +68,15 @@ class EnvironmentReward(Verifier):
             )
         return Cost(verifier_calls=1)
 
-    async def score(self, candidates: Sequence[Candidate], task: Task) -> Scores:
+    async def judged(self, candidates: Sequence[Candidate], task: Task, cut: Cut | None) -> Scores:
         environment = self._of(task)
-        earned = await asyncio.gather(*(environment.reward(actions_in(c.content)) for c in candidates))
+        earned = await gather_until(cut, [environment.reward(actions_in(c.content)) for c in candidates])
         return Scores(
-            np.array([math.nan if isinstance(one, Failure) else one.value for one in earned], np.float64),
-            tuple("" if isinstance(one, Failure) else self._note(one) for one in earned),
-            Cost(verifier_calls=len(candidates)),
+            np.array([one.value if isinstance(one, Reward) else math.nan for one in earned], np.float64),
+            tuple(self._note(one) if isinstance(one, Reward) else "" for one in earned),
+            Cost(verifier_calls=sum(one is not None for one in earned)),
             failures={i: one for i, one in enumerate(earned) if isinstance(one, Failure)},
+            unjudged=frozenset(i for i, one in enumerate(earned) if one is None),
         )
 
     def _note(self, reward: Reward) -> str:

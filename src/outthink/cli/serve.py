@@ -24,7 +24,9 @@ PORT = 8711
     "--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, metavar="N", help="0 takes any free one."
 )
 @click.option(
-    "--require-key", is_flag=True, help="Ask for an API key on loopback too; elsewhere one is always asked for."
+    "--require-key",
+    is_flag=True,
+    help="Ask for an API key on loopback too, as with --keys; elsewhere one is always asked for.",
 )
 @click.option("--keys", "key_file", type=click.Path(path_type=Path), metavar="PATH", help="The file of API keys.")
 @store_option
@@ -43,7 +45,9 @@ def serve(
     """Serve search behind OpenAI's API: models and recipes of a TOML file, or the embedded model."""
     try:
         from outthink import serve as gateways
-    except ImportError as error:
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("outthink"):
+            raise
         raise SettingsError(
             explain(
                 "The gateway needs packages that are not installed.",
@@ -56,7 +60,8 @@ def serve(
     from outthink.serve.names import is_loopback
 
     settings = gateways.load_configuration(recipes) if recipes is not None else None
-    asked = require_key or not is_loopback(host)
+    # Whoever names a file of keys wants them to be asked for.
+    asked = require_key or key_file is not None or not is_loopback(host)
     keys = gateways.KeyFile(key_file or default_path()) if asked else None
     if check:
         gateway = gateways.Gateway(settings)

@@ -123,8 +123,6 @@ def genealogy(run: str, events: Sequence[AnyEvent], contents: Mapping[tuple[str,
                 nodes[event.node].failed = True
             case RunEnded():
                 answer = event.answer
-            case _:
-                pass
     _write(nodes, run, contents)
     _mark(nodes, answer)
     keyed = any(isinstance(event, RunStarted) and event.run == run and event.method == KEYED for event in events)

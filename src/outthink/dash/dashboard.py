@@ -21,7 +21,7 @@ from outthink.dash.compare_page import compare_page
 from outthink.dash.engines_page import engines_page
 from outthink.dash.guard import OWN_NAMES, Guard
 from outthink.dash.keys_page import keys_page
-from outthink.dash.members import member_of, members_of, picture
+from outthink.dash.members import ANSWER, member_of, members_of, picture
 from outthink.dash.page import Place, message
 from outthink.dash.readers import Readers
 from outthink.dash.run_page import run_page
@@ -145,8 +145,9 @@ class Views:
         return _json(found)
 
     def picture(self, request: Request) -> Response:
-        """One member's picture."""
-        name, node = _run(request), _number(request.path_params["node"])
+        """One member's picture, or the answer's."""
+        name, wanted = _run(request), str(request.path_params["node"])
+        node = None if wanted == ANSWER else _number(wanted)
         found = self.store.read(lambda connection: picture(connection, name, node))
         if found is None:
             raise HTTPException(404, "There is no such picture.")

@@ -11,7 +11,10 @@ from outthink.core.task import Candidate
 from outthink.dash.drawing import in_words, picture_in
 from outthink.dash.wording import content
 from outthink.store import StoredRun
-from outthink.store.reading import find_run, read_candidates
+from outthink.store.reading import find_run, read_candidates, read_chosen
+
+ANSWER = "answer"
+"""Stands for the number of the member that is the answer, where a picture is asked for."""
 
 
 def member_of(run: StoredRun, node: int, part: str, members: dict[int, Candidate]) -> dict[str, Any] | None:
@@ -54,7 +57,11 @@ def members_of(connection: sa.Connection, name: str, part: str) -> dict[int, Can
     return read_candidates(connection, find_run(connection, name).number, name=part)
 
 
-def picture(connection: sa.Connection, name: str, node: int) -> bytes | None:
-    """The picture of one member; None where there is none. Raises `NoSuchRun`."""
+def picture(connection: sa.Connection, name: str, node: int | None) -> bytes | None:
+    """The picture of one member, or (None) of the answer; None where there is none. Raises `NoSuchRun`."""
     number = find_run(connection, name).number
+    if node is None:
+        node = read_chosen(connection, number)
+    if node is None:
+        return None
     return picture_in(read_candidates(connection, number, first=node, last=node).get(node))

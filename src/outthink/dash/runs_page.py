@@ -9,10 +9,12 @@ from urllib.parse import urlencode
 import sqlalchemy as sa
 
 from outthink.core.markup import Markup, join, tag
+from outthink.dash.members import ANSWER
 from outthink.dash.page import Page, Place, command, empty
 from outthink.dash.wording import ago, brief, count, duration, line_of, moment, state, tone
 from outthink.store import RunLine, Store
 from outthink.store.listing import Census, RunPage, Wanted, at_work, census_of, page_of
+from outthink.store.results import is_image
 
 A_PAGE = 50
 STATES = ("running", "ended", "failed", "killed")
@@ -156,7 +158,7 @@ def _list(found: RunPage, place: Place) -> Markup:
 
 def _row(line: RunLine, place: Place) -> Markup:
     question = line_of(line.question, 200) or line.task or "(no text)"
-    answer = tag("span", line_of(line.answer, 140), class_="answer") if line.answer else Markup("")
+    answer = _answer(line, place) if line.answer else Markup("")
     told = join(
         tag("span", state(line), class_=f"state {tone(line)}"),
         tag("span", line.method, class_="method"),
@@ -173,6 +175,16 @@ def _row(line: RunLine, place: Place) -> Markup:
             href=place.to(f"runs/{line.id}"),
         ),
     )
+
+
+def _answer(line: RunLine, place: Place) -> Markup:
+    said = line_of(line.answer or "", 140)
+    if not is_image(said):
+        return tag("span", said, class_="answer")
+    address = place.to(f"runs/{line.id}/pictures/{ANSWER}.png")
+    # Beside its size in words, which it adds nothing to for those who hear the page.
+    seen = tag("img", src=address, alt="", width=32, height=32, loading="lazy", class_="thumbnail")
+    return tag("span", seen, said, class_="answer pictured")
 
 
 def _pages(found: RunPage, wanted: Wanted, place: Place) -> Markup:

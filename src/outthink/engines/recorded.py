@@ -19,6 +19,7 @@ from outthink.core.cost import ZERO, Cost
 from outthink.core.cut import Cut
 from outthink.core.errors import EngineClosed, EngineError, Failure, InputError, explain
 from outthink.core.half_pairs import from_json
+from outthink.core.process import Adaptation
 from outthink.core.task import Message
 from outthink.engines.cassette import Cassette
 from outthink.engines.engine import (
@@ -62,6 +63,7 @@ class Described(msgspec.Struct, frozen=True):
     end_tokens: tuple[int, ...] | None
     rates: bool
     opening: tuple[int, ...] = ()
+    adaptations: tuple[Adaptation, ...] = ()
 
 
 class RecordedEngine(Engine):
@@ -80,6 +82,11 @@ class RecordedEngine(Engine):
     @property
     def capabilities(self) -> EngineCapabilities:
         return self.described.capabilities
+
+    @property
+    def adaptations(self) -> tuple[Adaptation, ...]:
+        """What the recorded engine said, when it was opened, that it does in another way."""
+        return self.described.adaptations
 
     def counters(self) -> Cost:
         return self._counters

@@ -202,6 +202,7 @@ def describe_engine(engine: Engine) -> bytes:
             "capabilities": engine.capabilities,
             "end_tokens": sorted(engine.tokenizer.end_tokens) if isinstance(engine, Tokenizing) else None,
             "rates": isinstance(engine, ScoresContinuations),
+            "adaptations": engine.adaptations,
             "opening": engine.tokenizer.opening if isinstance(engine, Tokenizing) else (),
         }
     )

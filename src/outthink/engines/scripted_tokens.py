@@ -7,7 +7,8 @@ order, then one id for every Unicode character. A longer string that a script em
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 
 from outthink.core.errors import EngineError, explain
 from outthink.core.half_pairs import mended
@@ -44,28 +45,21 @@ class ScriptedTokenizer(Tokenizer):
         self._text: dict[int, str] = dict(enumerate(strings))
         self._id: dict[str, int] = {text: token for token, text in self._text.items()}
         declared = set(strings[len(CONTROL) :])
-        self._lengths = tuple(sorted({len(text) for text in declared}, reverse=True))
-        self._declared = declared
-        self._every_length = tuple(sorted({len(text) for text in (*declared, *CONTROL)}, reverse=True))
+        self._declared = _any_of(declared)
+        self._any = _any_of({*declared, *CONTROL})
 
     @property
     def end_tokens(self) -> frozenset[int]:
         return frozenset({self._id[END]})
 
     def encode(self, text: str, *, special: bool = False) -> tuple[int, ...]:
-        lengths = self._every_length if special else self._lengths
         tokens: list[int] = []
         at = 0
-        while at < len(text):
-            for length in lengths:
-                piece = text[at : at + length]
-                if piece in self._declared or (special and piece in CONTROL):
-                    tokens.append(self._id[piece])
-                    at += length
-                    break
-            else:
-                tokens.append(_CHARACTERS + ord(text[at]))
-                at += 1
+        for found in (self._any if special else self._declared).finditer(text):
+            tokens += [_CHARACTERS + ord(one) for one in text[at : found.start()]]
+            tokens.append(self._id[found[0]])
+            at = found.end()
+        tokens += [_CHARACTERS + ord(one) for one in text[at:]]
         return tuple(tokens)
 
     def decode(self, tokens: Sequence[int]) -> str:
@@ -116,6 +110,12 @@ class ScriptedTokenizer(Tokenizer):
         )
         self._text[token], self._id[text] = text, token
         return token
+
+
+def _any_of(strings: Iterable[str]) -> re.Pattern[str]:
+    """The longest of these strings that stands at a place; nowhere where there are none."""
+    longest_first = sorted(strings, key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
 
 
 def reply_of(text: str) -> str:

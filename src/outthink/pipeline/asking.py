@@ -18,6 +18,7 @@ from itertools import count, groupby
 from outthink.core.checkpoint import Saved, decode, encode
 from outthink.core.component import EngineSettings
 from outthink.core.cost import Budget
+from outthink.core.cut import gather_until
 from outthink.core.errors import CheckpointError, Failure, Incompatible, OutthinkError, explain
 from outthink.core.ledger import Allowance
 from outthink.core.process import Adaptation, Advance, Process
@@ -161,9 +162,8 @@ class AskingProcess(Process[Asks]):
             least = max(ask.max_tokens for _, ask, _ in some) if whole else self.settings.least_tokens
             pairs = [(i, request) for i, _, request in some]
             sent.update(claimed(work, self.engines[engine], pairs, allowance, least).requests)
-        await asyncio.gather(
-            *(self._send(work, place, sent, dict(todo), allowance) for place in range(len(self.engines)))
-        )
+        sending = [self._send(work, place, sent, dict(todo), allowance) for place in range(len(self.engines))]
+        await gather_until(None, sending)
         return work.result(lambda state: bool(state.stop))
 
     def take(self, states: Asks, index: IntArray) -> Asks:

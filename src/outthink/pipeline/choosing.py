@@ -57,6 +57,9 @@ class Score(Stage):
         if desk.run.verifier is None:
             raise no_verifier(self.name())
         score = await desk.run.score(flow.members.batch)
+        unknown = int(np.isnan(score).sum())
+        if unknown:
+            desk.note(f"score: {unknown} of {len(score)} candidates have no score; they come last")
         order = np.lexsort((np.arange(len(score)), -np.where(np.isnan(score), -np.inf, score)))
         if self.least is not None:
             good = order[score[order] >= self.least]

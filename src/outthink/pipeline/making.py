@@ -9,7 +9,6 @@ candidates, as the published code does; the paper's rules have generators in the
 
 from __future__ import annotations
 
-import asyncio
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,6 +18,8 @@ import numpy as np
 from msgspec import Meta
 
 from outthink.core.batch import Batch
+from outthink.core.cost import Role
+from outthink.core.cut import gather_until
 from outthink.core.errors import BudgetExhausted, Failure, OutthinkError, SettingsError, explain
 from outthink.core.key import Key
 from outthink.core.settings import NonNegativeFloat, Positive
@@ -140,9 +141,18 @@ class Solve(Stage):
             return []
         finally:
             session.close()
-        if self.take == "all":
-            return [str(one.content) for one in result.candidates if one.final]
-        return [] if result.chosen is None else [str(result.candidates[result.chosen].content)]
+        for said in result.degraded:
+            desk.note(f"solve: {said}")
+        taken = [one for one in result.candidates if one.final]
+        if self.take == "answer":
+            taken = [] if result.chosen is None else [result.candidates[result.chosen]]
+        texts = [one.content if isinstance(one.content, str) else one.answer for one in taken]
+        found = [text for text in texts if text is not None]
+        if len(found) < len(texts):
+            desk.note(
+                f"solve: {len(texts) - len(found)} of {len(texts)} candidates have no text, and no answer in words"
+            )
+        return found
 
     def needs(self, sizes: Sizes, rehearsal: Rehearsal) -> Sequence[Need]:
         return ()
@@ -188,25 +198,27 @@ async def drawn(stages: Sequence[Stage], flow: Flow, desk: Desk, key: Key) -> Fl
     solving = [stage for stage in stages if isinstance(stage, Solve)]
     asks = [ask for stage in making for ask in stage.asks(flow, desk)]
     kinds = sorted({stage.name() for stage in making})
+    drawing: list[Batch] = []
     refused: list[BudgetExhausted] = []
 
-    async def asked() -> Batch | None:
-        if not asks:
-            return None
+    async def asked() -> list[str]:
+        role: Role = "refine" if "fuse" in kinds else "generate"
         try:
-            return await desk.ask(asks, key, kind="-".join(kinds), role="refine" if "fuse" in kinds else "generate")
+            drawing.extend([await desk.ask(asks, key, kind="-".join(kinds), role=role)] if asks else [])
         except BudgetExhausted as error:
             refused.append(error)
-            return None
+        return []
 
     searches = [
         stage.solved(solver, desk, f"layer-{flow.layer + 1}-{at}")
         for at, (stage, solver) in enumerate(zip(solving, desk.solvers, strict=True))
     ]
-    batch, texts = await asyncio.gather(asked(), asyncio.gather(*searches))
+    # What breaks one of them ends the others, so that nobody goes on spending for a run that is over.
+    _, *found = await gather_until(None, [asked(), *searches])
+    texts = [one or [] for one in found]
     if refused and not any(texts):
         raise refused[0]
-    return await _together(stages, batch, texts, flow, desk, key)
+    return await _together(stages, drawing[0] if drawing else None, texts, flow, desk, key)
 
 
 async def _together(

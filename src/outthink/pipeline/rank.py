@@ -19,7 +19,7 @@ from outthink.core.key import Key
 from outthink.core.settings import Count, Positive
 from outthink.pipeline.desk import Desk
 from outthink.pipeline.members import Flow, labelled
-from outthink.pipeline.reading import listed
+from outthink.pipeline.reading import listed, ranked
 from outthink.pipeline.stage import LABEL, ModelStage, Need, Rehearsal, Retries, Sizes, read_each
 from outthink.pipeline.wording import RANK, check_places, fill
 
@@ -75,7 +75,7 @@ class Rank(ModelStage):
             desk.note(
                 f"rank: {found.count(None)} of {len(found)} orders could not be read; those candidates keep theirs"
             )
-        orders = [_mapped(part, named or []) for part, named in zip(parts, found, strict=True)]
+        orders = [ranked(named or [], part) for part, named in zip(parts, found, strict=True)]
         order = [i for row in zip_longest(*orders) for i in row if i is not None]
         kept = order[: self.keep] if self.keep else order
         return replace(flow, members=members.take(kept), agreement=None)
@@ -96,9 +96,3 @@ class Rank(ModelStage):
         order = key.child("shown").rng().permutation(n) if self.shuffle else np.arange(n)
         size = self.batch or max(1, n)
         return [order[at : at + size].tolist() for at in range(0, n, size)]
-
-
-def _mapped(part: Sequence[int], named: Sequence[int]) -> list[int]:
-    """The places of a part in the order of a reply; those that it does not name follow in their old order."""
-    first = [part[label] for label in named]
-    return [*first, *sorted(set(part) - set(first))]

@@ -6,7 +6,7 @@ Labels in replies count from 1, as they do in the prompts; places here count fro
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import msgspec
 
@@ -31,15 +31,15 @@ def listed(text: str, n: int) -> list[int]:
     return list(dict.fromkeys(label - 1 for label in labels if 1 <= label <= n))
 
 
-def completed(named: Iterable[int], n: int) -> list[int]:
-    """A permutation of n places: those named, then the others in their order."""
-    first = list(named)
-    return [*first, *(place for place in range(n) if place not in set(first))]
+def ranked(named: Sequence[int], shown: Sequence[int]) -> list[int]:
+    """All that was shown in the order that a reply asks for; always a permutation of `shown`. Source: spec 08, step 5.
 
-
-def ranking(text: str, n: int) -> list[int]:
-    """The order of n candidates that a reply asks for, as places; always a permutation. Source: spec 08, step 5."""
-    return completed(listed(text, n), n)
+    Args:
+        named: places in `shown`, best first (`listed`). shown: candidates in the order in which the request showed them; those that are
+            not named follow in their own order.
+    """
+    first = [shown[place] for place in named]
+    return [*first, *sorted(set(shown) - set(first))]
 
 
 def critiques(text: str, n: int) -> dict[int, str]:

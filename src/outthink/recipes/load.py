@@ -40,9 +40,7 @@ def load(source: str | Path | Mapping[str, Any]) -> Recipe:
     if source.endswith(".toml") or "/" in source:
         return _from_file(Path(source))
     if source in presets():
-        text = (resources.files("outthink.recipes") / "presets" / f"{source}.toml").read_text(encoding="utf-8")
-        where = f"Recipe {source!r}"
-        return from_tables(_parse(text, where), where)
+        return _preset(source)
     if source in registry().tags("algorithm"):
         return from_tables({"algorithm": {"type": source}}, f"Method {source!r}")
     known = {*presets(), *registry().tags("algorithm")}
@@ -54,6 +52,14 @@ def load(source: str | Path | Mapping[str, Any]) -> Recipe:
             remedy=nearest(source, known) + " `outthink recipes list` shows them all.",
         )
     )
+
+
+@cache
+def _preset(name: str) -> Recipe:
+    """A preset ships with the package and does not change, and neither does a recipe."""
+    text = (resources.files("outthink.recipes") / "presets" / f"{name}.toml").read_text(encoding="utf-8")
+    where = f"Recipe {name!r}"
+    return from_tables(_parse(text, where), where)
 
 
 def _from_file(path: Path) -> Recipe:

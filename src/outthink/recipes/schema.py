@@ -40,7 +40,10 @@ def json_schema() -> dict[str, Any]:
 
 
 def _anything(annotation: type) -> dict[str, Any]:
-    """`object` stands for any value, as in a JSON Schema inside a recipe."""
+    """`object` stands for any value, as in a JSON Schema inside a recipe.
+
+    `NotImplementedError` is how a schema hook tells msgspec that a type is not its business; msgspec then names the type in its own error.
+    """
     if annotation is object:
         return {"description": "any value"}
     raise NotImplementedError

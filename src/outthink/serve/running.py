@@ -80,7 +80,7 @@ def serve(gateway: Gateway, listening: socket.socket) -> None:
     """Serve until a signal; requests at work are finished first, for 30 seconds at most."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     # The wire library's own lines name the addresses of model servers.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     # The server ends in order by itself; the signal, which it hands on afterwards, must not end the process before the store is closed.
     signal.signal(signal.SIGTERM, lambda number, frame: None)

@@ -133,10 +133,24 @@ def insert_or_replace(connection: sa.Connection, table: sa.Table, rows: list[dic
         connection.execute(_statement(connection.dialect.name, table, tuple(rows[0])), rows)
 
 
+def insert_new(connection: sa.Connection, unique: sa.Column[Any], row: dict[str, Any], wanted: sa.Column[Any]) -> Any:
+    """Insert a row; what the database made of its column `wanted`, or None where another row has the same `unique`."""
+    return connection.execute(_new(connection.dialect.name, unique, wanted), row).scalar_one_or_none()
+
+
+@cache
+def _new(dialect: str, unique: sa.Column[Any], wanted: sa.Column[Any]) -> Any:
+    return _insertion(dialect, unique.table).on_conflict_do_nothing(index_elements=[unique]).returning(wanted)
+
+
+def _insertion(dialect: str, table: Any) -> Any:
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+
+
 @cache
 def _statement(dialect: str, table: sa.Table, columns: tuple[str, ...] | None) -> Any:
     """An insertion that replaces these columns where the key is there already; None: that leaves such rows alone."""
-    statement: Any = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+    statement = _insertion(dialect, table)
     if columns is None:
         return statement.on_conflict_do_nothing()
     keys = [column.name for column in table.primary_key]

@@ -15,7 +15,7 @@ from outthink.store.contents import content_hash, unpack, unpack_features
 from outthink.store.errors import NoSuchRun
 from outthink.store.owner import is_gone
 from outthink.store.recorder import Resumption
-from outthink.store.results import unpack_result
+from outthink.store.results import chosen_node, unpack_result
 from outthink.store.stored import RunLine, StoredRun
 from outthink.store.tables import candidates, checkpoints, contents, details, events, replies, runs, scores
 
@@ -91,6 +91,12 @@ def read_run(connection: sa.Connection, name: str) -> StoredRun:
         checkpoints=tuple(connection.execute(steps).scalars()),
         unanswered=tuple(connection.execute(open_requests).scalars()),
     )
+
+
+def read_chosen(connection: sa.Connection, number: int) -> int | None:
+    """The node of a run's answer; None where it has none, or none yet."""
+    packed = connection.execute(sa.select(details.c.result).where(details.c.run == number)).scalar()
+    return None if packed is None else chosen_node(packed)
 
 
 def read_events(connection: sa.Connection, number: int, *, first: int = 0) -> list[AnyEvent]:

@@ -13,7 +13,7 @@ store's writer as one piece, which becomes part of one transaction. So what is s
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -32,7 +32,7 @@ from outthink.store.contents import content_hash, pack, pack_features
 from outthink.store.database import insert_or_replace, insert_or_skip
 from outthink.store.errors import StoreError
 from outthink.store.journal import Journal
-from outthink.store.results import pack_result, shown
+from outthink.store.results import answer_shown, pack_result
 from outthink.store.tables import candidates, checkpoints, contents, details, events, replies, runs, scores
 from outthink.store.writer import Writer
 
@@ -161,7 +161,10 @@ class Recorder:
 
         `brief`: the run has kept none, and nobody waits for it to be written.
         """
-        write = self._flush()
+        # What the record keeps of a candidate stands before the whole one, which may be too large for it.
+        seen = self._session.trace.contents if self._session is not None else {}
+        kept = [(self.id, seen.get((self.id, one.id), one)) for one in result.candidates if one.id >= 0]
+        write = self._flush(kept, ending=True)
         final = result.stop in (Stop.DONE, Stop.MAX_STEPS) and not brief
         values = {
             "status": "ended",
@@ -173,16 +176,11 @@ class Recorder:
             "denoiser_evals": result.cost.denoiser_evals,
             "stop": result.stop.value,
             "limit": result.limit,
-            "answer": None if result.answer is None else shown(result.answer),
+            "answer": answer_shown(result),
         }
-
-        # What the record keeps of a candidate stands before the whole one, which may be too large for it.
-        seen = self._session.trace.contents if self._session is not None else {}
-        kept = [("", seen.get((self.id, one.id), one)) for one in result.candidates if one.id >= 0]
 
         def end(connection: sa.Connection) -> None:
             write(connection)
-            self._keep(connection, kept)
             connection.execute(CONCLUDED, {"of": self._number, "packed": pack_result(result)})
             connection.execute(ENDED, {"of": self._number, **values, "updated": time.time()})
             if final:
@@ -223,8 +221,15 @@ class Recorder:
     def _seconds(self) -> float:
         return self._session.elapsed() if self._session is not None else 0.0
 
-    def _flush(self) -> Callable[[sa.Connection], None]:
-        """Take what has gathered; the function returned writes it."""
+    def _flush(
+        self, also: Sequence[tuple[str, Candidate]] = (), *, ending: bool = False
+    ) -> Callable[[sa.Connection], None]:
+        """Take what has gathered; the function returned writes it.
+
+        Args:
+            also: further candidates with their run's name, which stand before what has gathered of the same nodes.
+            ending: whether the result, which is written next, tells how far the run has come.
+        """
         taken, self._events = self._events, []
         first, self._sequence = self._sequence, self._sequence + len(taken)
         new: list[tuple[str, Candidate]] = []
@@ -242,9 +247,10 @@ class Recorder:
         def write(connection: sa.Connection) -> None:
             if taken:
                 connection.execute(EVENTS, [self._event(first + i, e) for i, e in enumerate(taken)])
-            self._keep(connection, [(self._below(name), candidate) for name, candidate in new])
+            self._keep(connection, [(self._below(name), candidate) for name, candidate in (*new, *also)])
             insert_or_replace(connection, scores, self._scores(taken))
-            connection.execute(PROGRESSED, {"of": self._number, **progress, "updated": time.time()})
+            if not ending:
+                connection.execute(PROGRESSED, {"of": self._number, **progress, "updated": time.time()})
 
         return write
 

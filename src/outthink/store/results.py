@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from outthink.core.result import Result
 from outthink.core.task import Candidate, in_words
 
 SHOWN = 200
+_IMAGE = re.compile(r"image, \d+ × \d+")
 
 
 def pack_result(result: Result) -> bytes:
@@ -37,6 +39,33 @@ def unpack_result(data: bytes, found: Mapping[int, Candidate]) -> Result:
     if packed.whole and result.chosen is not None:
         answer = candidates[result.chosen].content
     return msgspec.structs.replace(result, candidates=candidates, answer=answer)
+
+
+def chosen_node(data: bytes) -> int | None:
+    """The node of the chosen candidate, in what `pack_result` wrote; None where there is none."""
+    packed = msgspec.json.decode(data, type=_Packed)
+    chosen = msgspec.json.decode(packed.result, type=_Chosen).chosen
+    return None if chosen is None else packed.nodes[chosen]
+
+
+class _Chosen(msgspec.Struct):
+    chosen: int | None = None
+
+
+def answer_shown(result: Result) -> str | None:
+    """The answer in one short line, for lists; None where there is none. An image is told by its size, height first."""
+    if result.answer is None:
+        return None
+    chosen = None if result.chosen is None else result.candidates[result.chosen]
+    shape = tuple(getattr(result.answer, "shape", ()))
+    if chosen is not None and chosen.kind == "image" and len(shape) >= 2:
+        return f"image, {shape[-2]} × {shape[-1]}"
+    return shown(result.answer)
+
+
+def is_image(answer: str) -> bool:
+    """Whether the short line of an answer is that of an image."""
+    return _IMAGE.fullmatch(answer) is not None
 
 
 def shown(value: Any) -> str:

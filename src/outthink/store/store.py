@@ -27,7 +27,7 @@ from outthink.core.events import AnyEvent
 from outthink.core.key import Key
 from outthink.core.task import Task
 from outthink.store import reading
-from outthink.store.database import Database
+from outthink.store.database import Database, insert_new
 from outthink.store.errors import StoreError
 from outthink.store.journal import Journal
 from outthink.store.location import store_url
@@ -45,9 +45,7 @@ LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 """Without letters and digits that look alike."""
 
 # Statements are made once: making them costs more than running them.
-NEW_RUN = runs.insert().returning(runs.c.number)
 NEW_DETAILS = details.insert()
-NAMED = sa.select(runs.c.number).where(runs.c.id == sa.bindparam("name"))
 
 
 class Store:
@@ -150,10 +148,12 @@ class Store:
         }
 
         def insert(connection: sa.Connection) -> tuple[int, str]:
-            name = _new_name(connection, now)
-            number = connection.execute(NEW_RUN, {"id": name, **line}).scalar_one()
-            connection.execute(NEW_DETAILS, {"run": number, **wide})
-            return number, name
+            while True:
+                name = _new_name(now)
+                number = insert_new(connection, runs.c.id, {"id": name, **line}, runs.c.number)
+                if number is not None:
+                    connection.execute(NEW_DETAILS, {"run": number, **wide})
+                    return number, name
 
         number, name = await self._writer.run(insert)
         return Recorder(self._writer, number, name, key, Journal(self._writer, number, 0, {}))
@@ -269,15 +269,12 @@ def _task_bytes(task: Task) -> bytes:
         ) from None
 
 
-def _new_name(connection: sa.Connection, now: float) -> str:
-    """A name that sorts by time and that no run has: 20261123-101500-x7kq."""
+def _new_name(now: float) -> str:
+    """A name that sorts by time, and that hardly any run has: 20261123-101500-x7kqa."""
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
-    while True:
-        # One number for all letters: asking the system for randomness costs more than the rest of a name.
-        number = secrets.randbelow(len(LETTERS) ** 5)
-        name = f"{stamp}-{''.join(LETTERS[number // len(LETTERS) ** k % len(LETTERS)] for k in range(5))}"
-        if connection.execute(NAMED, {"name": name}).first() is None:
-            return name
+    # One number for all letters: asking the system for randomness costs more than the rest of a name.
+    number = secrets.randbelow(len(LETTERS) ** 5)
+    return f"{stamp}-{''.join(LETTERS[number // len(LETTERS) ** k % len(LETTERS)] for k in range(5))}"
 
 
 def _check_resumable(found: RunLine, take_over: bool) -> None:

@@ -27,7 +27,7 @@ from outthink.core.process import Adaptation
 from outthink.core.task import Candidate, Task
 from outthink.core.verifier import Aggregation, LogMap, Scores, ScoreSpec, Verifier
 from outthink.numerics.types import FloatArray
-from outthink.verify.one_by_one import OneByOne
+from outthink.verify.one_by_one import OneByOne, scores_of
 
 REMEMBERED = 1 << 16
 """Rewards of prefixes that are remembered; older ones are asked for again."""
@@ -111,9 +111,7 @@ class Aggregated(OneByOne):
             if not isinstance(path, Failure):
                 asked.update({prefix: shown for prefix, shown in path.items() if prefix not in self._known})
         shown = list(asked.values())
-        got = await (self.inner.score(shown, task) if cut is None else self.inner.score_until(shown, task, cut))
-        if got is None:
-            got = Scores(np.full(len(shown), np.nan), unjudged=frozenset(range(len(shown))))
+        got = await scores_of(self.inner, shown, task, cut)
         # What this call needs stays at hand even where it is more than is remembered.
         rewards: dict[Prefix, float | Failure] = {
             prefix: self._known[prefix]

@@ -18,7 +18,7 @@ from outthink.core.cost import ZERO, Cost, total_of
 from outthink.core.cut import Cut
 from outthink.core.errors import Failure, Incompatible, explain
 from outthink.core.process import Adaptation
-from outthink.core.task import Candidate, Message, Task
+from outthink.core.task import Candidate, Message, Task, in_words
 from outthink.engines.engine import ChatPrompt, Constraint, Engine, Request, Sampling, StopReason, owner_of
 from outthink.engines.paid_failure import PaidFailure, Ungiven, unpaid
 from outthink.verify.exact import reference_of
@@ -200,8 +200,7 @@ class Judging:
 def text_of(candidate: Candidate) -> str | Failure:
     """A candidate as text: what it says, or its messages one below the other."""
     content = candidate.content
-    if isinstance(content, str):
-        return content
-    if isinstance(content, (list, tuple)) and all(isinstance(one, Message) for one in content):
-        return "\n".join(f"{one.role}: {one.content}" for one in content)
+    text = in_words(tuple(content) if isinstance(content, list) else content)
+    if text is not None:
+        return text
     return Failure("Incompatible", f"A judge reads texts and transcripts, and this is a {type(content).__name__}.")

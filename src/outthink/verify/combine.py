@@ -14,10 +14,9 @@ step rewards, prefix values and outcomes aim at different targets, and mixing th
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from msgspec import Meta
@@ -38,6 +37,7 @@ from outthink.verify.json_schema_valid import JsonSchemaValid
 from outthink.verify.judge import Judge
 from outthink.verify.matches_regex import MatchesRegex
 from outthink.verify.math_verify import MathVerify
+from outthink.verify.one_by_one import OneByOne, scores_of_all
 from outthink.verify.pairwise import Pairwise
 
 How = Literal["log-sum", "product", "mean", "min"]
@@ -65,7 +65,7 @@ class Combine(VerifierSettings):
 
 
 @dataclass(frozen=True)
-class Combined(Verifier):
+class Combined(OneByOne):
     """Live part of `Combine`. Raises `Incompatible` when the parts' scores cannot be combined in this way."""
 
     parts: tuple[Verifier, ...]
@@ -109,31 +109,13 @@ class Combined(Verifier):
     def most(self, task: Task) -> Cost:
         return total_of(part.most(task) for part in self.parts)
 
-    async def score(self, candidates: Sequence[Candidate], task: Task) -> Scores:
-        return await self._scored(candidates, task, [part.score(candidates, task) for part in self.parts])
-
-    async def score_until(self, candidates: Sequence[Candidate], task: Task, cut: Cut) -> Scores:
-        """A candidate that some part has not judged when `cut` fires is unjudged; parts that are quick run to their end."""
-        parts = [
-            part.score(candidates, task) if part.spec.local else part.score_until(candidates, task, cut)
-            for part in self.parts
-        ]
-        return await self._scored(candidates, task, parts)
-
     @property
     def adaptations(self) -> tuple[Adaptation, ...]:
         return tuple(one for part in self.parts for one in part.adaptations)
 
-    async def _scored(
-        self, candidates: Sequence[Candidate], task: Task, work: Sequence[Coroutine[Any, Any, Scores | None]]
-    ) -> Scores:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one) for one in work]
-        n = len(candidates)
-        all_scores = [
-            scores if (scores := task_.result()) is not None else _nothing(n, part.most(task))
-            for task_, part in zip(tasks, self.parts, strict=True)
-        ]
+    async def judged(self, candidates: Sequence[Candidate], task: Task, cut: Cut | None) -> Scores:
+        """A candidate that some part has not judged when `cut` fires is unjudged; parts that are quick run to their end."""
+        all_scores = await scores_of_all(self.parts, candidates, task, cut)
         failures: dict[int, Failure] = {}
         for scores in all_scores:
             failures = {**scores.failures, **failures}
@@ -147,6 +129,7 @@ class Combined(Verifier):
             failures,
             total_of(scores.uncertain for scores in all_scores),
             unjudged,
+            tuple(said for scores in all_scores for said in scores.warnings),
         )
 
     async def close(self) -> None:
@@ -197,11 +180,6 @@ def _agree(what: str, found: Sequence[object], how: How) -> None:
                 remedy="Combine verifiers that rate the same thing, or use how = 'log-sum' for different ranges.",
             )
         )
-
-
-def _nothing(n: int, most: Cost) -> Scores:
-    """What a part has that lost everything to a cut: nobody knows what it cost."""
-    return Scores(np.full(n, np.nan), uncertain=most.times(n), unjudged=frozenset(range(n)))
 
 
 def _note(notes: Sequence[Sequence[str]], i: int) -> str:

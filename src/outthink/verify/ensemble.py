@@ -18,7 +18,6 @@ al. 2024, Helping or Herding?, for what ensembles do not cure.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -37,7 +36,7 @@ from outthink.core.verifier import Scores, ScoreSpec, Verifier
 from outthink.numerics.types import FloatArray
 from outthink.verify.arithmetic import Arithmetic
 from outthink.verify.judge import Judge
-from outthink.verify.one_by_one import OneByOne
+from outthink.verify.one_by_one import OneByOne, scores_of_all
 from outthink.verify.reward_head import RewardHead
 from outthink.verify.reward_model import RewardModel
 from outthink.verify.scoring_server import ScoringServer
@@ -104,17 +103,7 @@ class Ensembled(OneByOne):
 
     async def judged(self, candidates: Sequence[Candidate], task: Task, cut: Cut | None) -> Scores:
         """A candidate that any member has not judged when `cut` fires is left without a score: a smaller ensemble is another judge."""
-
-        async def ask(member: Verifier) -> Scores:
-            if cut is None or member.spec.local:
-                return await member.score(candidates, task)
-            scores = await member.score_until(candidates, task, cut)
-            nobody = frozenset(range(len(candidates)))
-            return Scores(np.full(len(candidates), np.nan), unjudged=nobody) if scores is None else scores
-
-        async with asyncio.TaskGroup() as group:
-            work = [group.create_task(ask(member)) for member in self.members]
-        got = [one.result() for one in work]
+        got = await scores_of_all(self.members, candidates, task, cut)
         unjudged = frozenset().union(*(scores.unjudged for scores in got))
         failures: dict[int, Failure] = {}
         for scores in got:

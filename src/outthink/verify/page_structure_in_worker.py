@@ -88,14 +88,15 @@ class _Grams(HTMLParser):
                 return
 
     def _close(self, names: frozenset[str], borders: set[str]) -> None:
-        """End the innermost element of these names, unless a border stands in between."""
+        """End the elements of these names on this side of the innermost border."""
+        found = 0
         for at in range(len(self._open) - 1, 0, -1):
             name = self._open[at].name
-            if name in names:
-                self._leave(at)
-                return
             if name in borders:
-                return
+                break
+            found = at if name in names else found
+        if found:
+            self._leave(found)
 
     def _leave(self, at: int) -> None:
         for element in self._open[at:]:

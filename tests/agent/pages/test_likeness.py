@@ -1,4 +1,4 @@
-"""Similarities of pages against numbers worked by hand or counted point by point; each tells pages apart that differ in its own way alone."""
+"""Similarities of pages against numbers worked by hand or counted point by point; each sees its own difference alone."""
 
 from __future__ import annotations
 

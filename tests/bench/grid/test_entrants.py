@@ -161,3 +161,7 @@ def test_the_verifier_free_study_has_no_trained_verifier() -> None:
     chains: Any = {one.size: one.recipe.algorithm for one in found if one.method == "parallel-and-sequential"}
     # P chains of one answer and S - 1 revisions: P S = N.
     assert {size: one.n * (one.rounds + 1) for size, one in chains.items()} == {4: 4, 8: 8, 16: 16, 32: 32}
+    mixtures: Any = {one.size: one.recipe.algorithm.layers for one in found if one.method == "mixture-aggregation"}
+    assert set(mixtures) == {2, 4, 8}
+    assert all([layer.name() for layer in layers] == ["generate", "fuse"] for layers in mixtures.values())
+    assert all(layers[0].samples == size for size, layers in mixtures.items())

@@ -60,7 +60,8 @@ def test_a_killed_run_goes_on_and_equals_an_unbroken_one(tmp_path: Path) -> None
     _, whole = asyncio.run(ran(tmp_path / "whole", grid))
     done = before.count(b"\n") - 1
     assert 90 <= done < whole.total
-    assert Folder.found(folder).record().ended == "running"
+    killed = Folder.found(folder).record()
+    assert killed.ended == "running"
 
     resumed = subprocess.run(
         [*MAIN, "bench", "resume", str(folder)], capture_output=True, text=True, timeout=120, check=False
@@ -74,6 +75,8 @@ def test_a_killed_run_goes_on_and_equals_an_unbroken_one(tmp_path: Path) -> None
         assert rows(journal.rows) == rows(whole.outcomes.rows)
     record = Folder.found(folder).record()
     assert record.ended == "done"
+    assert record.seconds > killed.seconds
+    assert record.processor_seconds > killed.processor_seconds
     # What was under way at the kill is paid again, and known to be uncertain; nothing else is.
     spent = sum(cost.tokens for cost in record.spent.values())
     paid = whole.ledger.total.tokens

@@ -43,7 +43,9 @@ class Hub:
             (NEW, "main/train/0000.parquet"): parquet(9),
         }
         self.asked: list[str] = []
+        self.shown: list[str] = []
         self.tokens: set[str | None] = set()
+        self.elsewhere = ""
         self.listing: dict[str, Any] | None = None
         self.cut = False
         hub = self
@@ -52,6 +54,7 @@ class Hub:
             def do_GET(self) -> None:
                 hub.asked.append(self.path)
                 hub.tokens.add(self.headers.get("authorization"))
+                hub.shown += [self.path] * ("authorization" in self.headers)
                 hub.reply(self)
 
             def log_message(self, *_: object) -> None:
@@ -72,7 +75,7 @@ class Hub:
             self.send(to, 200, msgspec.json.encode(self.listing or {"sha": commit, "siblings": names}))
         elif pieces[0] == "datasets":
             to.send_response(302)
-            to.send_header("location", f"/cdn/{pieces[4]}/{'/'.join(pieces[5:])}")
+            to.send_header("location", f"{self.elsewhere}/cdn/{pieces[4]}/{'/'.join(pieces[5:])}")
             to.send_header("content-length", "0")
             to.end_headers()
         elif pieces[0] == "cdn":
@@ -162,8 +165,11 @@ def test_names_from_the_hub_stay_in_their_folder(hub: Hub) -> None:
 
 def test_a_token_opens_what_needs_one(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_abc")
+    hub.elsewhere = hub.url.replace("127.0.0.1", "localhost")
     Gsm8k().load()
     assert "Bearer hf_abc" in hub.tokens
+    assert hub.shown
+    assert not [path for path in hub.shown if path.startswith("/cdn/")], "the hub's own token goes nowhere else"
 
 
 def test_layouts_of_parquet_files() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -280,15 +279,19 @@ async def test_a_cancelled_request_leaves_no_connection(wire: Wire) -> None:
         assert len(sockets) == 3
 
 
+def open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
 async def test_nor_does_one_whose_body_the_server_does_not_take(wire: Wire) -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
-        files = len(os.listdir("/proc/self/fd"))
+        files = open_files()
         asking = asyncio.ensure_future(asked(wire, f"http://127.0.0.1:{deaf.getsockname()[1]}/", bytes(1 << 25)))
-        await until(lambda: len(os.listdir("/proc/self/fd")) > files)
+        await until(lambda: open_files() > files)
         await asyncio.sleep(0.05)
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)
-        await until(lambda: len(os.listdir("/proc/self/fd")) == files)
+        await until(lambda: open_files() == files)
 
 
 async def test_over_tls_with_certificates_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

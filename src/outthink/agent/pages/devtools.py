@@ -107,11 +107,6 @@ class Browser:
         """The process id of the box."""
         return self._process.pid
 
-    @property
-    def alive(self) -> bool:
-        """Whether it still runs."""
-        return self._process.poll() is None
-
     def close(self) -> None:
         """Kill it, and wait until it is gone. Safe to call twice."""
         self._process.kill()

@@ -2,7 +2,7 @@
 
 Components are of Sketch2Code's kinds. They go by element and role alone, where the benchmark also looks at names of classes. A text is
 all the words of one block of the page, links and emphasis included, where the benchmark puts texts together by their distance; what a
-button says is a text too.
+`<button>` says is a text too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pages drawn by a real Chromium: one browser for all, each page in a tab of its own, and nothing of it gets out.
+"""Pages drawn by a real Chromium: one browser for all, one page after another, and nothing gets out.
 
     drawn = await renderer().draw("<h1>Hello</h1>")          # Rendered, or a Failure that says why not
 
@@ -23,7 +23,7 @@ from functools import cache
 from typing import Any
 
 from outthink.agent.pages.boxed_browser import INSTALL, missing
-from outthink.agent.pages.devtools import Browser, BrowserGone, Deadline, Event, PageRefused
+from outthink.agent.pages.devtools import START_SECONDS, Browser, BrowserGone, Deadline, Event, PageRefused
 from outthink.agent.pages.png import flat, read
 from outthink.agent.pages.rendered import STYLES, Rendered, components
 from outthink.core.errors import EngineClosed, Failure, Incompatible, explain
@@ -58,6 +58,7 @@ class Renderer:
         self.drawn = 0
         self._thread: ThreadPoolExecutor | None = None
         self._browser: Browser | None = None
+        self._tab: _Tab | None = None
         self._known: OrderedDict[str, Rendered | Failure] = OrderedDict()
         self._lock = threading.Lock()
         self._closed = False
@@ -94,7 +95,11 @@ class Renderer:
         if page in self._known:
             self._known.move_to_end(page)
             return self._known[page]
+        fresh = self._tab is None
         found = self._drawn(page)
+        if isinstance(found, Failure) and found.retryable and not fresh:
+            # A browser that died between two pages is no fault of the second.
+            found = self._drawn(page)
         # What is not the page's own fault may go well the next time.
         if isinstance(found, Rendered) or found.kind == REFUSED:
             self._known[page] = found
@@ -104,8 +109,7 @@ class Renderer:
 
     def _drawn(self, page: str) -> Rendered | Failure:
         try:
-            browser = self._open()
-            found = _Tab(browser, Deadline(self.seconds, browser.pid)).draw(page)
+            found = self._open().draw(page, self.seconds)
         except PageRefused as error:
             self._drop()
             return Failure(REFUSED, str(error))
@@ -115,52 +119,55 @@ class Renderer:
         self.drawn += 1
         return found
 
-    def _open(self) -> Browser:
-        if self._browser is not None and not self._browser.alive:
-            self._drop()
-        if self._browser is None:
+    def _open(self) -> _Tab:
+        if self._tab is None:
             browser = Browser()
             self.started += 1
             with self._lock:
                 self._browser = browser
                 if self._closed:
                     browser.interrupt()
-        return self._browser
+            self._tab = _Tab(browser)
+        return self._tab
 
     def _drop(self) -> None:
         with self._lock:
-            browser, self._browser = self._browser, None
+            browser, self._browser, self._tab = self._browser, None, None
         if browser is not None:
             browser.close()
 
 
 class _Tab:
-    """One page in a tab without a past, closed when it was drawn."""
+    """Where pages are drawn one after another. It keeps nothing of a page: none can run, store or remember anything."""
 
-    def __init__(self, browser: Browser, deadline: Deadline) -> None:
+    def __init__(self, browser: Browser) -> None:
         self._browser = browser
-        self._deadline = deadline
-        self._session = ""
-        self._page = ""
-        self._served = False
-
-    def draw(self, page: str) -> Rendered:
-        self._page = base64.b64encode(page.encode("utf-8", "replace")).decode()
-        past = self._order("Target.createBrowserContext")["browserContextId"]
-        target = self._order("Target.createTarget", url="about:blank", browserContextId=past)["targetId"]
+        self._deadline = Deadline(START_SECONDS)
+        self._session = self._page = ""
+        self._served = True
+        # A context of its own has no history, so that no link was ever visited.
+        context = self._order("Target.createBrowserContext")["browserContextId"]
+        target = self._order("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
         self._session = self._order("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for method, parameters in _PREPARED:
             self._order(method, **parameters)
+
+    def draw(self, page: str, seconds: float) -> Rendered:
+        """The page as it looks. Raises `PageRefused` and `BrowserGone`; the tab is of no use then."""
+        self._deadline = Deadline(seconds, self._browser.pid)
+        self._page, self._served = base64.b64encode(page.encode("utf-8", "replace")).decode(), False
         self._browser.send("Page.navigate", self._session, url=_ADDRESS)
-        self._browser.events(self._deadline, lambda event: self._serve(event) or _is_loaded(event))
+        self._browser.events(self._deadline, lambda event: self._serve(event) or self._is_loaded(event))
         size = self._order("Page.getLayoutMetrics")["cssContentSize"]
         height = max(1, min(int(size["height"]), TALLEST))
         snapshot = self._order("DOMSnapshot.captureSnapshot", computedStyles=list(STYLES))
         clip = {"x": 0, "y": 0, "width": WIDTH, "height": height, "scale": 1 / SHRUNK}
         shot = self._order("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
-        self._session = ""
-        self._order("Target.disposeBrowserContext", browserContextId=past)
         return Rendered(WIDTH, height, components(snapshot, WIDTH, height), read(base64.b64decode(shot["data"])))
+
+    def _is_loaded(self, event: Event) -> bool:
+        """Whether this page is: the one before may still say so after it was left."""
+        return self._served and event["method"] == "Page.loadEventFired"
 
     def _order(self, method: str, **parameters: Any) -> dict[str, Any]:
         return self._browser.order(method, self._deadline, self._session, on=self._serve, **parameters)
@@ -204,10 +211,6 @@ _PREPARED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("Animation.setPlaybackRate", {"playbackRate": 0}),
     ("Fetch.enable", {"patterns": [{"urlPattern": "*"}]}),
 )
-
-
-def _is_loaded(event: Event) -> bool:
-    return bool(event["method"] == "Page.loadEventFired")
 
 
 @cache

@@ -142,7 +142,7 @@ def _basis(running: Running, bound: bool) -> str:
     searches = sum(row.method in growing for row in running.outcomes.rows)
     if not running.pools and not searches:
         return "nothing was measured: the longest replies, at the prices of the model"
-    measured = f"from {len(running.pools)} pools and {searches} searches of this run"
+    measured = f"from {len(running.pools):,} pools and {searches:,} searches of this run"
     return measured + (", and the longest replies where nothing was measured" if bound else "")
 
 

@@ -65,7 +65,9 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         ended: how it stands: "running" where a kill has left it.
         spent: by role, over all starts. uncertain: how much more it may have been, where a kill hides it.
-        seconds: that it has run, over all starts. done, total: rows of outcomes.jsonl, and how many there will be.
+        seconds: that it has run by the clock, over all starts.
+        processor_seconds: what this took of processors, all threads of the process without its workers; 0 where it was not kept.
+        done, total: rows of outcomes.jsonl, and how many there will be.
         estimate: what was said beforehand, in words.
     """
 
@@ -75,6 +77,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     updated: str
     ended: Ended = "running"
     seconds: float = 0.0
+    processor_seconds: float = 0.0
     spent: dict[str, Cost] = {}
     uncertain: Cost = Cost()
     done: int = 0

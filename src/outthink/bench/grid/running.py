@@ -11,6 +11,7 @@ are run at once; when even one by itself does not fit, the run ends.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -65,6 +66,7 @@ class Running:
     cells: set[tuple[str, int, int, str]] = field(default_factory=set)
     capped: bool = False
     estimate: str = ""
+    processor_began: float = field(default_factory=time.process_time)
 
     def __post_init__(self) -> None:
         self.pools = {(pool.name, pool.question, pool.seed): pool for pool in self.pool_journal.rows}
@@ -176,6 +178,7 @@ class Running:
             updated=now(),
             ended=ended,
             seconds=self.before.seconds + self.seconds,
+            processor_seconds=self.before.processor_seconds + time.process_time() - self.processor_began,
             spent=bill.by_role,
             uncertain=bill.uncertain,
             done=len(self.outcomes.rows),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from outthink.bench.grid.folder import RunRecord
 from outthink.bench.report.study import Study
 from outthink.core.cost import total_of
 
@@ -29,11 +30,16 @@ def facts(study: Study) -> dict[str, str]:
         "state": f"{record.ended}, {len(stored.outcomes):,} of {record.total:,} outcomes",
         "grid": record.digest,
         "started": record.started,
-        "seconds": f"{record.seconds:,.0f}",
+        "took": _took(record),
         "spent": f"{spent.tokens:,} tokens, {spent.calls:,} calls{uncertain}",
-        "estimated": record.estimate,
+        "estimated at its last start": record.estimate,
         "executor": record.executor,
         **record.versions,
         **record.machine,
     }
     return {term: value for term, value in found.items() if value}
+
+
+def _took(record: RunRecord) -> str:
+    processor = f", {record.processor_seconds:,.0f} s of processor time" if record.processor_seconds else ""
+    return f"{record.seconds:,.0f} s by the clock, over all starts{processor}"

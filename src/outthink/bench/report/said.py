@@ -17,7 +17,7 @@ GAP = (
 
 BILL = (
     "Means of one question. Methods that choose from a stored pool are billed what their samples and judgements cost when they were drawn; "
-    "their seconds are those of choosing alone."
+    "their seconds are those of choosing alone. All seconds are by the clock, while other questions were under way."
 )
 
 

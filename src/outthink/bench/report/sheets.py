@@ -8,7 +8,7 @@ from outthink.bench.report import wording
 from outthink.bench.report.cells import Cell, Sheet
 from outthink.bench.report.questions import Traced
 from outthink.bench.report.study import Row, SetStudy
-from outthink.bench.statistics import Choices, Comparison
+from outthink.bench.statistics import Choices, Comparison, order_of
 
 CLASSES = {"▲": "better", "▼": "worse", "≈": "noise"}
 BILL = ("method", "tokens", "of judging", "generated", "calls", "judgements", "seconds", "money", "seeds", "failed")
@@ -17,7 +17,7 @@ CHOICES = ("verifier", "choice", "questions", "right", "95%", "gap to oracle", "
 
 def accuracy(study: SetStudy) -> Sheet:
     """Every method and size with its interval, its tokens, and its difference to each plain baseline at the same cost."""
-    baselines = list(dict.fromkeys(c.baseline for row in study.rows for c in row.against))
+    baselines = sorted({c.baseline for row in study.rows for c in row.against}, key=lambda name: (order_of(name), name))
     rows = []
     for row in study.rows:
         against = {c.baseline: c for c in row.against}

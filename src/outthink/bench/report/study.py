@@ -23,7 +23,7 @@ from outthink.bench.statistics import (
     choices_of,
     compared,
     entries_of,
-    is_plain,
+    order_of,
     sees_answers,
     unfinished,
     warnings_of,
@@ -53,7 +53,7 @@ class SetStudy:
     """One set of questions.
 
     Attributes:
-        rows: plain baselines first, then by method and size. choices: one a pool and verifier. warnings: sentences.
+        rows: plain baselines first, then by method and size (`order_of`). choices: one a pool and verifier. warnings: sentences.
         unfinished: methods and sizes that were begun and are not whole under any seed, so not shown.
         hardest, improved: questions to look at.
         of_run: all methods of the run, so that each has one colour in every picture.
@@ -96,7 +96,7 @@ def study_of(stored: StoredBench, *, seed: int = 0, each: Callable[[str], None] 
 def _set(stored: StoredBench, name: str, questions: Sequence[str], rng: np.random.Generator) -> SetStudy:
     ids = list(questions)
     outcomes = [outcome for outcome in stored.outcomes if outcome.question in set(ids)]
-    entries = sorted(entries_of(outcomes, ids), key=lambda entry: not is_plain(entry.method))
+    entries = sorted(entries_of(outcomes, ids), key=lambda entry: order_of(entry.method))
     intervals = [rate_interval(entry.right, rng, resamples=RESAMPLES) for entry in entries]
     comparisons = compared(entries, rng, resamples=RESAMPLES)
     shares = _frontier(entries, rng)
@@ -121,7 +121,7 @@ def _set(stored: StoredBench, name: str, questions: Sequence[str], rng: np.rando
         unfinished=tuple(unfinished(outcomes, ids)),
         hardest=tuple(hardest(stored, entries)),
         improved=tuple(most_improved(stored, entries)),
-        of_run=tuple(sorted({o.method for o in stored.outcomes}, key=lambda method: (not is_plain(method), method))),
+        of_run=tuple(sorted({o.method for o in stored.outcomes}, key=lambda method: (order_of(method), method))),
     )
 
 

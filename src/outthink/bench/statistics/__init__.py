@@ -6,7 +6,15 @@
 The arithmetic stands in `outthink.numerics` (`resampled`, `matched`, `paired`, `reliability`); here it meets outcomes and pools.
 """
 
-from outthink.bench.statistics.against import Comparison, baselines_of, compared, is_plain, sees_answers, sign_flips
+from outthink.bench.statistics.against import (
+    Comparison,
+    baselines_of,
+    compared,
+    is_plain,
+    order_of,
+    sees_answers,
+    sign_flips,
+)
 from outthink.bench.statistics.choices import Choices, Gap, choices_of
 from outthink.bench.statistics.constant import UNKNOWN, Constant, best_constant
 from outthink.bench.statistics.entries import Entry, curve_over, entries_of, unfinished
@@ -26,6 +34,7 @@ __all__ = [
     "curve_over",
     "entries_of",
     "is_plain",
+    "order_of",
     "sees_answers",
     "sign_flips",
     "unfinished",

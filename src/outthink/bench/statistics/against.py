@@ -23,7 +23,7 @@ from outthink.numerics.paired import count_pairs, difference_interval, mcnemar
 from outthink.numerics.types import FloatArray
 
 PLAIN = ("greedy", "single", "direct", "vote", "majority", "self-consistency", "best-of-n", "weighted-best-of-n")
-"""Methods that are baselines."""
+"""Methods that are baselines, in the order of tables."""
 UNJUDGED = ("greedy", "single", "direct", "vote", "majority", "self-consistency")
 ONE_ANSWER = ("greedy", "single", "direct")
 FLIPS = 20_000
@@ -65,6 +65,12 @@ class Comparison:
 def is_plain(method: str) -> bool:
     """Whether a method is a plain baseline."""
     return kind_of(method) in PLAIN
+
+
+def order_of(method: str) -> int:
+    """Where a method stands in tables: plain baselines first, the cheapest kind before the others; then all that search."""
+    kind = kind_of(method)
+    return PLAIN.index(kind) if kind in PLAIN else len(PLAIN)
 
 
 def sees_answers(method: str) -> bool:

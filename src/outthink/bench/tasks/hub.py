@@ -12,19 +12,24 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
+from typing import IO, Any
+from urllib.error import HTTPError
+from urllib.parse import quote, urlsplit
+from urllib.request import HTTPRedirectHandler, HTTPSHandler, OpenerDirector, Request, build_opener
 
-import httpx
+import msgspec
 
 from outthink.core.errors import InputError, explain
+from outthink.engines.openai.surroundings import trusted
 
 HUB = "https://huggingface.co"
 PARQUET_BRANCH = "refs/convert/parquet"
-TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+IDLE_SECONDS = 30.0
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SAFE = re.compile(r"[\w.-]+(?:/[\w.-]+)*")
 
@@ -50,21 +55,17 @@ def fetch(name: str, config: str, split: str, revision: str = "") -> Fetched:
         kept = _kept(home / revision, config, split)
         if kept:
             return Fetched(kept, {**origin, "revision": revision})
-    token = os.environ.get("HF_TOKEN")
-    headers = {"authorization": f"Bearer {token}"} if token else {}
-    with httpx.Client(
-        base_url=os.environ.get("HF_ENDPOINT") or HUB, headers=headers, timeout=TIMEOUT, follow_redirects=True
-    ) as client:
-        try:
-            commit, listed = _resolve(client, name, revision or PARQUET_BRANCH)
-            wanted = files_of(listed, config, split)
-            if not wanted:
-                raise _no_such_part(name, config, split, listed)
-            folder = home / commit
-            for file in wanted:
-                _download(client, name, commit, file, folder / file)
-        except httpx.HTTPError as error:
-            raise _unreachable(name, client.base_url, error, home) from None
+    hub = _Hub((os.environ.get("HF_ENDPOINT") or HUB).rstrip("/"))
+    try:
+        commit, listed = _resolve(hub, name, revision or PARQUET_BRANCH)
+        wanted = files_of(listed, config, split)
+        if not wanted:
+            raise _no_such_part(name, config, split, listed)
+        folder = home / commit
+        for file in wanted:
+            _download(hub, name, commit, file, folder / file)
+    except (OSError, HTTPException) as error:
+        raise _unreachable(name, hub.address, error, home) from None
     folder.joinpath(f"{_mark(config, split)}.complete").write_text("\n".join(wanted), encoding="utf-8")
     return Fetched(tuple(folder / file for file in wanted), {**origin, "revision": commit})
 
@@ -79,21 +80,53 @@ def files_of(listed: list[str], config: str, split: str) -> list[str]:
     return []
 
 
-def _resolve(client: httpx.Client, name: str, revision: str) -> tuple[str, list[str]]:
+class _WithinTheHub(HTTPRedirectHandler):
+    """Follows redirects; the token goes to no other address."""
+
+    def redirect_request(
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> Request | None:
+        again = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if again is not None and urlsplit(newurl)[:2] != urlsplit(req.full_url)[:2]:
+            again.remove_header("Authorization")
+        return again
+
+
+class _Hub:
+    """A hub at an address, asked with the token of the environment."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        token = os.environ.get("HF_TOKEN")
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._opener: OpenerDirector = build_opener(_WithinTheHub, HTTPSHandler(context=trusted()))
+
+    def get(self, path: str) -> HTTPResponse:
+        """The reply, redirects followed. Raises `OSError` (`HTTPError` for an error status)."""
+        reply: HTTPResponse = self._opener.open(
+            Request(self.address + path, headers=self._headers), timeout=IDLE_SECONDS
+        )
+        return reply
+
+
+def _resolve(hub: _Hub, name: str, revision: str) -> tuple[str, list[str]]:
     """The commit that a revision means, and the names of its files."""
-    reply = client.get(f"/api/datasets/{name}/revision/{quote(revision, safe='')}")
-    if reply.status_code in (401, 403, 404):
+    try:
+        with hub.get(f"/api/datasets/{name}/revision/{quote(revision, safe='')}") as reply:
+            body = reply.read()
+    except HTTPError as error:
+        if error.code not in (401, 403, 404):
+            raise
         raise InputError(
             explain(
                 f"The hub has no data set {name!r} at this revision that may be read.",
-                got=f"status {reply.status_code} for {revision}",
+                got=f"status {error.code} for {revision}",
                 expected="a public data set, or one that HF_TOKEN opens",
                 remedy="Check the name and the revision; or give a local path.",
             )
-        )
-    reply.raise_for_status()
+        ) from None
     try:
-        found: Any = reply.json()
+        found: Any = msgspec.json.decode(body)
         commit, listed = found["sha"], [one["rfilename"] for one in found["siblings"]]
     except (ValueError, KeyError, TypeError):
         commit, listed = "", []
@@ -102,7 +135,7 @@ def _resolve(client: httpx.Client, name: str, revision: str) -> tuple[str, list[
         raise InputError(
             explain(
                 "The hub's reply cannot be read.",
-                got=reply.text[:120],
+                got=body[:120].decode("utf-8", "replace"),
                 expected="a commit and its files",
                 remedy="Check HF_ENDPOINT.",
             )
@@ -110,17 +143,17 @@ def _resolve(client: httpx.Client, name: str, revision: str) -> tuple[str, list[
     return commit, [one for one in listed if _SAFE.fullmatch(one) and ".." not in one]
 
 
-def _download(client: httpx.Client, name: str, commit: str, file: str, to: Path) -> None:
+def _download(hub: _Hub, name: str, commit: str, file: str, to: Path) -> None:
     if to.exists():
         return
     to.parent.mkdir(parents=True, exist_ok=True)
     part = to.with_name(f"{to.name}.{os.getpid()}.part")
     try:
-        with client.stream("GET", f"/datasets/{name}/resolve/{commit}/{quote(file)}") as reply:
-            reply.raise_for_status()
-            with part.open("wb") as opened:
-                for data in reply.iter_bytes():
-                    opened.write(data)
+        with hub.get(f"/datasets/{name}/resolve/{commit}/{quote(file)}") as reply, part.open("wb") as opened:
+            shutil.copyfileobj(reply, opened)
+            if reply.length:
+                # Reading in parts, the library takes an early end for the end.
+                raise ConnectionError(f"{reply.length} bytes of {file} are missing")
         part.replace(to)
     finally:
         part.unlink(missing_ok=True)
@@ -149,12 +182,12 @@ def _no_such_part(name: str, config: str, split: str, listed: list[str]) -> Inpu
     )
 
 
-def _unreachable(name: str, hub: httpx.URL, error: httpx.HTTPError, home: Path) -> InputError:
+def _unreachable(name: str, hub: str, error: OSError | HTTPException, home: Path) -> InputError:
     kept = sorted(one.name for one in home.iterdir() if _COMMIT.fullmatch(one.name)) if home.is_dir() else []
     at_hand = f"revision = {kept[0]!r} is on this disk, give it; or " if kept else "Give "
     return InputError(
         explain(
-            f"The data set {name!r} could not be fetched from {hub.host}: {str(error) or type(error).__name__}.",
+            f"The data set {name!r} could not be fetched from {urlsplit(hub).hostname}: {str(error) or type(error).__name__}.",
             got=type(error).__name__,
             expected="the hub within reach",
             remedy=f"{at_hand}the path of a file, or HF_ENDPOINT for another hub."

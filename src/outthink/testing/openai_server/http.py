@@ -15,12 +15,13 @@ _PIECE = 1 << 16
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """One request. Header names are in lower case."""
+    """One request. Header names are in lower case. `at`: when it had arrived, on the loop's clock."""
 
     method: str
     path: str
     headers: Mapping[str, str]
     body: bytes
+    at: float
 
 
 class Connection:
@@ -45,7 +46,7 @@ class Connection:
             if not await self._more():
                 return None
         body, self._ahead = self._ahead[start:stop], self._ahead[stop:]
-        return HttpRequest(method, path.partition("?")[0], headers, body)
+        return HttpRequest(method, path.partition("?")[0], headers, body, asyncio.get_running_loop().time())
 
     async def gone(self) -> None:
         """Returns when the client closes the connection."""

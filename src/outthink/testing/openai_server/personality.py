@@ -85,7 +85,7 @@ class Personality:
         usage: "yes", "missing" always, "no-stream" (missing in streams only), "wrong" (half of the truth).
         limits: "ignored" goes on for `over_limit` tokens past `max_tokens`.
         key: the bearer key that it asks for; anything else is answered 401.
-        first_seconds, token_seconds: latency before the first token, and of each token.
+        first_seconds, token_seconds: latency before the first token, from the arrival of the request or from its slot, and of each token.
         slots: requests generated at once; None for all. The others wait.
         reasoning: thinking text sent apart from the reply, in `reasoning_field`; each word counts as a token within the limit.
     """

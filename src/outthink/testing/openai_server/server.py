@@ -162,7 +162,7 @@ class OpenAIServer:
         await self._served(
             connection,
             request,
-            lambda body, fault: self._generate(connection, read(served, body, self.personality), fault),
+            lambda body, fault: self._generate(connection, read(served, body, self.personality), fault, request.at),
         )
 
     async def _served(
@@ -226,10 +226,11 @@ class OpenAIServer:
         self.counters.statuses[200] += 1
         await connection.reply(200, document)
 
-    async def _generate(self, connection: Connection, ask: Ask, fault: Fault | None) -> None:
+    async def _generate(self, connection: Connection, ask: Ask, fault: Fault | None, arrived: float) -> None:
+        begun = arrived if self._gate is None else asyncio.get_running_loop().time()
         replies = await self._replies(ask, fault)
         self.told.extend(reply.text for reply in replies)
-        telling = Telling(connection, ask, replies, self.personality, self.counters, fault)
+        telling = Telling(connection, ask, replies, self.personality, self.counters, fault, begun)
         self.counters.calls += 1
         self.counters.input_tokens += telling.input_tokens
         self.counters.cached_input_tokens += telling.cached_tokens

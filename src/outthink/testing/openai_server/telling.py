@@ -18,7 +18,7 @@ from outthink.testing.openai_server.speaking import Piece, Spoken
 
 
 class Telling:
-    """One reply on its way to the client."""
+    """One reply on its way to the client. `begun`: when work on it began, on the loop's clock."""
 
     def __init__(
         self,
@@ -28,8 +28,10 @@ class Telling:
         who: Personality,
         counters: Counters,
         fault: Fault | None,
+        begun: float,
     ) -> None:
         self._connection = connection
+        self._begun = begun
         self._ask = ask
         self._replies = replies
         self._who = who
@@ -42,7 +44,9 @@ class Telling:
 
     async def tell(self) -> None:
         """Send it."""
-        await asyncio.sleep(self._who.first_seconds)
+        # From the beginning: what it took to make the reply up is part of the latency, not on top of it.
+        worked = asyncio.get_running_loop().time() - self._begun
+        await asyncio.sleep(max(0.0, self._who.first_seconds - worked))
         self._generated += self._thought
         self._counters.output_tokens += self._thought
         self._counters.reasoning_tokens += self._thought

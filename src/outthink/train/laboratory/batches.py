@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +25,12 @@ CHUNK = 64
 IGNORED = -100
 """Label of a token that is not learned."""
 
-Worked = tuple[list[int], int]
-"""The tokens of an example, and how many of them are the question's, which are not learned."""
+
+class Worked(NamedTuple):
+    """The tokens of an example, and which stretches of them are learned: first token, and the one after the last."""
+
+    tokens: list[int]
+    learned: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -41,9 +46,10 @@ class TokenBatch:
 
 
 def sequence(problem: Drawn) -> Worked:
-    """The tokens of a worked problem, begin and end included, and how many of them are the question's."""
+    """The tokens of a worked problem, begin and end included; the solution is learned."""
     asked = [BEGIN, *ids(f"{problem.question}\n")]
-    return [*asked, *ids("\n".join(problem.lines)), END], len(asked)
+    tokens = [*asked, *ids("\n".join(problem.lines)), END]
+    return Worked(tokens, ((len(asked), len(tokens)),))
 
 
 def problem_batches(settings: Training, start: int = 0) -> Iterator[TokenBatch]:
@@ -89,20 +95,21 @@ def _chunk(source: Iterator[list[Worked]], tokens: int, rng: np.random.Generator
     while size < CHUNK * tokens:
         some = next(source)
         worked += some
-        size += sum(len(row) for row, _ in some)
+        size += sum(len(one.tokens) for one in some)
     # Equal lengths come in random order.
-    order = np.lexsort((rng.random(len(worked)), np.array([len(tokens) for tokens, _ in worked])))
-    sizes = np.cumsum([len(worked[i][0]) for i in order])
+    order = np.lexsort((rng.random(len(worked)), np.array([len(one.tokens) for one in worked])))
+    sizes = np.cumsum([len(worked[i].tokens) for i in order])
     cuts = np.searchsorted(sizes, np.arange(1, CHUNK) * (sizes[-1] / CHUNK))
     made = [_batch([worked[i] for i in part]) for part in np.split(order, cuts)]
     return [made[i] for i in rng.permutation(CHUNK).tolist()]
 
 
 def _batch(worked: Sequence[Worked]) -> TokenBatch:
-    longest = max(len(tokens) for tokens, _ in worked) - 1
+    longest = max(len(one.tokens) for one in worked) - 1
     inputs = np.full((len(worked), longest), END, dtype=np.int64)
     labels = np.full((len(worked), longest), IGNORED, dtype=np.int64)
-    for row, (tokens, asked) in enumerate(worked):
+    for row, (tokens, learned) in enumerate(worked):
         inputs[row, : len(tokens) - 1] = tokens[:-1]
-        labels[row, asked - 1 : len(tokens) - 1] = tokens[asked:]
+        for first, last in learned:
+            labels[row, first - 1 : last - 1] = tokens[first:last]
     return TokenBatch(inputs, labels)

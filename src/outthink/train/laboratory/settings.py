@@ -114,8 +114,8 @@ class SqlTraining(FromNothing):
     """
 
     seed: Count = 21
-    steps: Positive = 1000
-    first: Fraction = 0.35
+    steps: Positive = 600
+    first: Fraction = 0.2
 
 
 class ValueTraining(Descent):

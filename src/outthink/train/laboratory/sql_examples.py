@@ -8,7 +8,8 @@ said comes of running the attempt, in the words of `TextToSql`; of some it is no
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
@@ -39,18 +40,45 @@ def sql_batches(settings: SqlTraining, start: int = 0) -> Iterator[TokenBatch]:
     def worked(key: Key, rng: np.random.Generator) -> Iterator[list[Worked]]:
         while True:
             question, rows = draw(rng, unseen=False)
-            yield [sequence(question, "" if rng.random() < settings.first else refinement(rng, question, rows))]
+            earlier = None if rng.random() < settings.first else refinement(rng, question, rows)
+            yield [sequence(question, earlier)]
 
     return in_batches(worked, settings.tokens, Key(settings.seed).child("laboratory", "sql"), start)
 
 
-def sequence(question: Question, earlier: str) -> Worked:
-    """The tokens of a question with what is told of an earlier attempt, and its right query; how many of them are asked."""
-    asked = [BEGIN, *ids(f"{question.world.told}\n\n{question.words}{earlier}\n")]
-    return [*asked, *ids(f"SUBMIT {question.query}"), END], len(asked)
+@dataclass(frozen=True)
+class Told:
+    """What a revision is told of an attempt: what comes before the attempt, the attempt with the error that it gave, and what comes behind.
+
+    The middle is learned too: an attempt is a query like any other, and an error repeats its words, which teaches to read them.
+    """
+
+    before: str = ""
+    attempted: str = ""
+    behind: str = ""
+
+    @property
+    def text(self) -> str:
+        return f"{self.before}{self.attempted}{self.behind}"
 
 
-def refinement(rng: np.random.Generator, question: Question, rows: Rows) -> str:
+def sequence(question: Question, earlier: Told | None) -> Worked:
+    """A question with what is told of an earlier attempt, and its right query."""
+    told = earlier or Told()
+    parts = (
+        f"{question.world.told}\n\n{question.words}{told.before}",
+        told.attempted,
+        f"{told.behind}\n",
+        f"SUBMIT {question.query}",
+    )
+    written = [ids(part) for part in parts]
+    tokens = [BEGIN, *chain.from_iterable(written), END]
+    attempted = 1 + len(written[0])
+    right = attempted + len(written[1]) + len(written[2])
+    return Worked(tokens, ((attempted, attempted + len(written[1])), (right, len(tokens))))
+
+
+def refinement(rng: np.random.Generator, question: Question, rows: Rows) -> Told:
     """What a revision is told of some wrong attempt."""
     script = rows.script(question.world)
     right = result("", script, question.query, False)["digest"]
@@ -60,7 +88,10 @@ def refinement(rng: np.random.Generator, question: Question, rows: Rows) -> str:
         if reply.get("digest") != right:
             seen = handed_in("" if rng.random() < SILENT else told(reply))
             request = REQUEST + (SCORED if rng.random() < 0.5 else "")
-            return told_of(Earlier((Turn(f"SUBMIT {tried}", seen),), request))
+            action = f"SUBMIT {tried}"
+            attempted = f"{action}\n{seen}" if "error" in reply else action
+            before, behind = told_of(Earlier((Turn(action, seen),), request)).split(attempted)
+            return Told(before, attempted, behind)
 
 
 def attempt(rng: np.random.Generator, question: Question, rows: Rows) -> str:

@@ -60,7 +60,7 @@ ENGLISH: Final = (
         " amount of a ",
     ),
     *(" of the kind ", "s have a price above ", " has the highest price?", "s did each ", " have?", "s had at least "),
-    *("s did ", "s from ", " for each kind?", "s of the kind "),
+    *("s did ", " did ", "s from ", " for each kind?", "s of the kind "),
 )
 SEEN: Final = (
     "\nError: ",
