@@ -64,7 +64,7 @@ class Arm:
 
     world: World
     n: int = 1
-    temperature: float = 1.0
+    temperature: float = 0.7
     accept: str = "always"
     redraw: bool = False
 

@@ -29,10 +29,8 @@ from outthink.search import (
     RunningSum,
     Tree,
     Uct,
-    Uniform,
     ZeroOrder,
 )
-from outthink.search.selection import AnySelection
 
 WHOLE = STEPS + 1
 """What a sample costs that is judged at its end."""
@@ -140,13 +138,9 @@ def tree_search(
     return tree(budget, selection=rule, strength=strength / problem.unit, widening=widening, exponent=exponent)
 
 
-def tree_sampling(selection: AnySelection) -> Making:
-    """DTS with the widening as published, by this selection; the published one is `Boltzmann`."""
-
-    def make(problem: Problem, budget: int) -> Entrant:
-        return tree(budget, selection=selection, strength=temper(problem), widening=2.0, exponent=0.8, choose="sample")
-
-    return make
+def tree_sampling(problem: Problem, budget: int) -> Entrant:
+    """DTS with the widening as published."""
+    return tree(budget, selection=Boltzmann(), strength=temper(problem), widening=2.0, exponent=0.8, choose="sample")
 
 
 def tree(budget: int, **how: Any) -> Entrant:
@@ -228,8 +222,7 @@ ENTRANTS: dict[str, Making] = {
     "feynman-kac-difference-sampling": sampling("difference"),
     "feynman-kac-max-sampling": sampling("max"),
     "feynman-kac-sum-sampling": sampling("sum"),
-    "tree-sampling": tree_sampling(Boltzmann()),
-    "tree-sampling-uniform": tree_sampling(Uniform()),
+    "tree-sampling": tree_sampling,
 }
 """How each method is made for a problem and a budget."""
 

@@ -93,6 +93,7 @@ def data_files() -> str:
 NEEDS: dict[str, Callable[[], str]] = {
     "botorch": packages("tune", "botorch"),
     "browser": browser,
+    "certificates": packages("keyring", "cryptography"),
     "data-files": data_files,
     "diffusers": packages("diffusion", "torch", "diffusers"),
     "http2": packages("http2", "h2"),

@@ -25,6 +25,7 @@ from outthink.core import (
     VerifierError,
 )
 from outthink.search import BestOfN, Refine
+from outthink.testing import run_virtual
 from outthink.testing.contracts import ProcessContract, RevisableContract, RewindableContract
 from tests.agent.players import contents, played, playing
 
@@ -107,6 +108,32 @@ async def test_a_world_that_raises_has_failed_its_episode_and_the_bill_stays() -
     assert 0 < len(got.failures) < 12
     assert {failure.kind for failure in got.failures.values()} == {"VerifierError"}
     assert got.cost == process.engine.counters()
+
+
+class Stuck(Ladder):
+    """Nobody ever sees what comes of "down"."""
+
+    async def observe(self, actions: Sequence[str]) -> Observation | Failure:
+        if actions[-1] == "down":
+            await asyncio.Event().wait()
+        return await super().observe(actions)
+
+
+def test_a_world_that_hangs_ends_with_the_time_and_keeps_who_was_through() -> None:
+    process = AgentProcess(playing("stop", "down"), Stuck(), Agent(turns=2))
+
+    async def work() -> Any:
+        return await solved(process, BestOfN(n=12), Budget(seconds=1.0))
+
+    found = run_virtual(work())
+    assert (found.stop, found.limit) == (Stop.BUDGET, "seconds")
+    through = [candidate for candidate in found.candidates if candidate.final]
+    assert 0 < len(through) < 12
+    assert all(contents(c.content)[1] == "stop" for c in through)
+    assert all(len(c.content) == 1 for c in found.candidates if not c.final), (
+        "an action without an end has not happened"
+    )
+    assert found.cost.tokens == process.engine.counters().tokens
 
 
 class Garbling(Ladder):

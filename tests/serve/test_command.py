@@ -48,3 +48,12 @@ def test_the_command_serves_until_it_is_told_to_end(tmp_path: Path) -> None:
             ("vote", "ended"),
             ("direct", "ended"),
         ]
+
+
+def test_who_names_a_file_of_keys_has_them_asked_for(tmp_path: Path) -> None:
+    keys = tmp_path / "keys.json"
+    words = [sys.executable, "-c", PROGRAM, "serve", "--no-store", "--port", "0", "--keys", str(keys)]
+    refused = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert refused.returncode == 1
+    assert "API keys, and there are none" in refused.stderr
+    assert "Traceback" not in refused.stderr

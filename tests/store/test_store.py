@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
 from outthink.core import (
     AllFailed,
@@ -25,7 +26,7 @@ from outthink.core import (
 from outthink.core.events import RunEnded, RunStarted, Scored, StepEnded
 from outthink.engines.recording import recording
 from outthink.engines.scripted import Behaviour, Call, ScriptedEngine
-from outthink.store import NoSuchRun, Recorder, Store, StoreError, solve_stored
+from outthink.store import NoSuchRun, Recorder, Store, StoreError, solve_in_session, solve_stored
 from tests.store.words import TASK, filtered, script, scripted, voted
 
 
@@ -239,6 +240,38 @@ async def test_names(store: Store) -> None:
         store.run("2")
     with pytest.raises(NoSuchRun):
         store.run("%")
+
+
+async def test_a_name_that_is_taken_is_not_given_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = iter([7, 7, 7, 8])
+    monkeypatch.setattr("outthink.store.store.secrets.randbelow", lambda below: next(drawn))
+    monkeypatch.setattr("outthink.store.store.time.strftime", lambda form, when: "20260101-000000")
+    first, second = [await store.begin(TASK, method="vote") for _ in range(2)]
+    assert first.id != second.id
+    assert next(drawn, None) is None
+    assert {line.id for line in store.runs()} == {first.id, second.id}
+
+
+async def test_a_run_that_nobody_resumes_is_written_in_few_statements(store: Store) -> None:
+    said: list[str] = []
+
+    def hear(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        said.append(statement.split()[0])
+
+    recorder = await store.begin(TASK, method="vote")
+    sa.event.listen(store._database.engine, "before_cursor_execute", hear)
+    session = Session.open()
+    session.key = recorder.key
+    result = await solve_in_session(voted(scripted(), n=1), TASK, recorder, session, checkpoints=False)
+    session.close()
+    await recorder.written()
+    # Events, contents, candidates; then the result in two tables. PostgreSQL's lock and SQLite's BEGIN stand beside them.
+    assert sorted(word for word in said if word in ("INSERT", "UPDATE", "DELETE")) == ["INSERT"] * 3 + ["UPDATE"] * 2
+    found = store.run(recorder.id)
+    assert found.result is not None
+    assert found.result.candidates[0].content == result.candidates[0].content
+    assert (found.line.tokens, found.line.calls) == (result.cost.tokens, result.cost.calls)
+    assert found.line.seconds == result.seconds
 
 
 async def test_many_runs_at_once_share_transactions(store: Store) -> None:

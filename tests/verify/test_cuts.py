@@ -31,8 +31,8 @@ from outthink.core.verifier import LogMap, ScoreKind, ScoreSpec
 from outthink.engines.scripted import Behaviour, ScriptedEngine, reply_of
 from outthink.engines.scripted_tokens import END
 from outthink.search import BestOfN
-from outthink.testing import TokenChain
-from outthink.verify import Aggregated, Combined, Ensembled, Judge, MathVerify, Pairwise, as_verifier
+from outthink.testing import TokenChain, run_virtual
+from outthink.verify import Aggregated, Combined, Ensembled, Judge, Knockout, MathVerify, Pairwise, as_verifier
 from tests.needs import need
 
 TASK = Task(prompt="Why?", reference="4")
@@ -74,6 +74,23 @@ async def test_a_judge_keeps_the_judgements_that_came() -> None:
     assert [some.values[i] for i in kept] == [whole.values[i] for i in kept]
     assert not some.failures
     assert some.cost == engine.counters() - before + Cost(verifier_calls=len(kept)), "what was cut is billed as counted"
+
+
+def test_a_match_that_a_cut_kept_from_a_verdict_is_not_decided_by_lot() -> None:
+    knockout = Knockout(max_tokens=8).build(Parts(engine=slow_judge_engine(reply="Verdict: A")))
+
+    async def work() -> tuple[Scores, ...]:
+        return (await knockout.score(texts(8), TASK), *[await cut_after(knockout, s) for s in (0.13, 0.28, 0.01)])
+
+    whole, early, late, nobody = run_virtual(work())
+    assert sorted(whole.values.tolist()) == pytest.approx([0, 0, 0, 0, 1 / 3, 1 / 3, 2 / 3, 1])
+    # Two of the four matches of the first round; then all of them, and one of the two of the second.
+    judged = [i for i in range(8) if i not in early.unjudged]
+    assert sorted(early.values[judged].tolist()) == [0.0, 0.0, 1.0, 1.0]
+    assert {i for i in judged if early.values[i]} == {i for i in judged if whole.values[i]}
+    assert sorted(late.values[~np.isnan(late.values)].tolist()) == [0.0] * 4 + [0.5, 1.0]
+    assert late.unjudged == set(np.flatnonzero(np.isnan(late.values)).tolist())
+    assert nobody.unjudged == set(range(8))
 
 
 async def test_a_candidate_is_judged_by_the_judgements_that_came() -> None:

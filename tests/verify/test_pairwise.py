@@ -224,6 +224,7 @@ async def test_failures_of_the_engine_fail_only_who_has_nothing_else() -> None:
     got = await scores(pairwise(engine, rounds=3), "x", "xx", "bad", "xxx")
     assert list(got.failures) == [2]
     assert got.failures[2].status == 503
+    assert [said for said in got.warnings if "comparisons failed" in said and got.failures[2].message in said]
     assert np.argsort(got.values[[0, 1, 3]]).tolist() == [0, 1, 2]
     check_bill(engine, got, 4)
 

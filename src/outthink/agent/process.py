@@ -9,7 +9,6 @@ plays the task anew, told the earlier one and the feedback on it, so a refinemen
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
@@ -20,6 +19,7 @@ from outthink.agent.environment import Environment, Observation
 from outthink.agent.episode import Earlier, Episode, Episodes, Turn
 from outthink.agent.settings import Agent
 from outthink.core.checkpoint import decode, encode
+from outthink.core.cut import gather_until
 from outthink.core.errors import CheckpointError, Failure, OutthinkError
 from outthink.core.half_pairs import mended
 from outthink.core.ledger import Allowance
@@ -145,8 +145,13 @@ class AgentProcess(Process[Episodes], Revisable[Episodes], Rewindable[Episodes])
                 play.short.add(i)
             else:
                 acted[i] = generation.text.strip()
-        seen = await asyncio.gather(*(self._seen((*play.states[i].actions, action)) for i, action in acted.items()))
+        looks = [self._seen((*play.states[i].actions, action)) for i, action in acted.items()]
+        seen = await gather_until(allowance.cut, looks)
         for (i, action), observation in zip(acted.items(), seen, strict=True):
+            if observation is None:
+                # What nobody has seen the end of has not happened: this turn is drawn again as well.
+                play.short.add(i)
+                continue
             if isinstance(observation, Failure):
                 play.failures[i] = observation
                 continue

@@ -7,7 +7,7 @@ from importlib import resources
 
 from outthink.core.errors import Failure
 from outthink.core.genealogy import Genealogy, genealogy
-from outthink.core.markup import Markup, join, tag
+from outthink.core.markup import Markup, join, tag, whole_page
 from outthink.demo import wording
 from outthink.demo.chart import accuracy_chart
 from outthink.demo.family_tree import family_tree
@@ -32,18 +32,8 @@ def page(finished: Finished, summaries: Sequence[Summary], environment: dict[str
     """The whole document."""
     title = "More answers from the same small model"
     parts = [section for summary in summaries for section in _kind(finished, summary)]
-    body = tag("main", tag("h1", title), _lead(finished), *parts, *_made(finished, environment), *_next())
-    head = tag(
-        "head",
-        Markup('<meta charset="utf-8">'),
-        Markup('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-        Markup(
-            """<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">"""
-        ),
-        tag("title", f"Outthink: {title}"),
-        tag("style", Markup(resources.files("outthink.demo").joinpath("report.css").read_text(encoding="utf-8"))),
-    )
-    return "<!doctype html>\n" + tag("html", head, tag("body", body), lang="en") + "\n"
+    style = resources.files("outthink.demo").joinpath("report.css").read_text(encoding="utf-8")
+    return whole_page(title, style, tag("h1", title), _lead(finished), *parts, *_made(finished, environment), *_next())
 
 
 def _lead(finished: Finished) -> Markup:

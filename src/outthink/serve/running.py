@@ -28,7 +28,7 @@ def check_exposure(host: str, gateway: Gateway) -> None:
                 "This gateway would ask for API keys, and there are none.",
                 got=host,
                 expected="a key at least",
-                remedy="Make one with `outthink keys create NAME`, or listen on 127.0.0.1 without --require-key.",
+                remedy="Make one with `outthink keys create NAME`, or listen on 127.0.0.1 without --require-key and --keys.",
             )
         )
 

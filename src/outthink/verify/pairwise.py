@@ -110,6 +110,13 @@ class Tournament:
             self.wins[a, b] += won
             self.wins[b, a] += 1.0 - won
 
+    def told(self) -> tuple[str, ...]:
+        """A word on comparisons that failed, so that the scores rest on the others."""
+        lost = int(self.failed.sum()) // 2
+        if not lost or self.last_failure is None:
+            return ()
+        return (f"{lost} comparisons failed, and the scores rest on the others: {self.last_failure.message}",)
+
     def note(self, player: int) -> str:
         """What a player did, in words."""
         played = round(float((self.wins + self.wins.T)[player].sum()))
@@ -177,7 +184,8 @@ class PairwiseJudge(OneByOne):
                 unjudged.add(row)
         judged = len(played.texts) - len({texts[row] for row in unjudged})
         cost = played.cost + Cost(verifier_calls=judged)
-        return Scores(result, tuple(notes), cost, failures, played.uncertain, frozenset(unjudged))
+        told = played.told() if not np.isnan(result).all() else ()
+        return Scores(result, tuple(notes), cost, failures, played.uncertain, frozenset(unjudged), told)
 
     async def close(self) -> None:
         await self.judging.close()

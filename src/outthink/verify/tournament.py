@@ -60,10 +60,16 @@ class Knockout(ModelVerifier):
 
 @dataclass
 class Bracket(Tournament):
-    """What has been played. `reached` [n]: rounds that each has survived. `rounds`: how many there are."""
+    """What has been played.
+
+    Attributes:
+        reached: rounds that each has survived, [n]. rounds: how many there are.
+        open: who met somebody when a cut came, without a verdict: neither has survived, and neither is out.
+    """
 
     reached: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     rounds: int = 0
+    open: set[int] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -88,10 +94,15 @@ class KnockoutJudge(PairwiseJudge):
                 played.cut[left] += 1
                 break
             pairs = [pair for i, pair in enumerate(pairwise(left)) if i % 2 == 0]
+            before = played.cut.copy()
             for match in range(self.settings.rounds):
                 await self._compare(pairs, played, task, key.child("match", match), cut)
+            cut_short = [(a, b) for a, b in pairs if played.cut[a] > before[a] and _is_even(played.wins, (a, b))]
+            if len(cut_short) == len(pairs):
+                break  # nothing of this round was heard
+            played.open.update(player for pair in cut_short for player in pair)
             # Those who go on keep their order, and who has had no opponent is first next time.
-            winners = [_winner(played.wins, pair) for pair in pairs]
+            winners = [_winner(played.wins, pair) for pair in pairs if pair not in cut_short]
             left = [*left[2 * len(pairs) :], *winners]
             played.reached[left] += 1
             played.rounds += 1
@@ -102,7 +113,14 @@ class KnockoutJudge(PairwiseJudge):
         heard = (played.wins + played.wins.T).sum()
         if not isinstance(played, Bracket) or played.rounds == 0 or heard == 0:
             return np.full(len(played.texts), np.nan)
-        return played.reached / played.rounds
+        values: FloatArray = played.reached / played.rounds
+        values[list(played.open)] = np.nan
+        return values
+
+
+def _is_even(wins: FloatArray, pair: Pair) -> bool:
+    a, b = pair
+    return bool(wins[a, b] == wins[b, a])
 
 
 def _winner(wins: FloatArray, pair: Pair) -> int:

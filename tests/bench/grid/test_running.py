@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from outthink.bench.grid import Folder, Running, estimate, grid_to_toml, opened, pose
@@ -184,8 +185,14 @@ async def test_ctrl_c_leaves_whole_rows_only(tmp_path: Path) -> None:
 
     async with opened(folder, pose(grid), cut=cut) as running:
         assert await running.run(AfterAFew()) == "interrupted"
-    assert folder.record().ended == "interrupted"
-    ended, again = await ran(tmp_path / "run", grid)
+    first = folder.record()
+    assert first.ended == "interrupted"
+    # What another version began is known as such, however often it is resumed.
+    folder.keep(msgspec.structs.replace(first, versions={**first.versions, "outthink": "0.0.9"}))
+    for _ in range(2):
+        ended, again = await ran(tmp_path / "run", grid)
+        assert folder.record().versions == {**first.versions, "outthink": f"0.0.9, then {first.versions['outthink']}"}
+        assert folder.record().machine == first.machine
     _, whole = await ran(tmp_path / "whole", grid)
     assert ended == "done"
     assert rows(again.outcomes.rows) == rows(whole.outcomes.rows)

@@ -20,14 +20,14 @@ WANTS = frozenset({"log_probs"})
 
 
 @pytest.fixture(scope="module")
-def exact(installed: None) -> Iterator[LocalEngine]:
+def exact() -> Iterator[LocalEngine]:
     engine = LocalEngine(Local(memory=60.0, max_sequences=8, deterministic=True, context=400))
     yield engine
     engine.close_now()
 
 
 @pytest.fixture(scope="module")
-def tiny(installed: None) -> Iterator[LocalEngine]:
+def tiny() -> Iterator[LocalEngine]:
     """A cache of 256 tokens: it is cleaned up, and requests are interrupted, all the time."""
     engine = LocalEngine(Local(memory=6.0, max_sequences=8, retained=8, deterministic=True, context=250))
     yield engine

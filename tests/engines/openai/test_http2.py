@@ -14,7 +14,7 @@ from outthink.engines import ChatPrompt, Generation, Request, StopReason
 from outthink.engines.openai import Openai, OpenAIEngine, connect
 from tests.needs import need
 
-need("http2")
+need("http2", "certificates")
 
 from tests.engines.openai.http2_server import Seen, http2_server
 

@@ -102,7 +102,7 @@ async def test_what_is_told_of_an_attempt_is_what_a_revision_is_told_at_use() ->
 
 
 def test_batches_follow_from_the_seed_and_their_number_alone() -> None:
-    small = replace(SETTINGS, tokens=64)
+    small = replace(SETTINGS, tokens=160)
     whole = list(islice(sql_batches(small), 4))
     assert np.array_equal(next(sql_batches(small, 3)).tokens, whole[3].tokens)
     other = next(sql_batches(replace(small, seed=5)))

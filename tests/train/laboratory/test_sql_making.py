@@ -26,6 +26,3 @@ async def test_a_model_and_its_card_come_of_it_and_an_interrupted_one_goes_on(tm
     assert "`outthink train laboratory-sql --seed 21`" in card
     assert "| one sample | 0.000 (0.000) |" in card
     assert said == ["measuring on held-out questions"]
-    whole = await make_sql(SETTINGS, tmp_path / "b", report=interrupting(0), said=said.append, questions=2)
-    assert whole is not None
-    assert whole.read_bytes() == weights.read_bytes()

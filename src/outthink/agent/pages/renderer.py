@@ -95,10 +95,9 @@ class Renderer:
         if page in self._known:
             self._known.move_to_end(page)
             return self._known[page]
-        fresh = self._tab is None
         found = self._drawn(page)
-        if isinstance(found, Failure) and found.retryable and not fresh:
-            # A browser that died between two pages is no fault of the second.
+        if isinstance(found, Failure) and found.retryable:
+            # A browser that died by itself, such as between two pages, is no fault of the page.
             found = self._drawn(page)
         # What is not the page's own fault may go well the next time.
         if isinstance(found, Rendered) or found.kind == REFUSED:

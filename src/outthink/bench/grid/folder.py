@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime
 import os
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -27,6 +28,7 @@ from outthink.bench.pools import Pool
 from outthink.core.cost import Cost
 from outthink.core.errors import InputError, explain
 
+THEN = ", then "
 Ended = Literal["running", "done", "interrupted", "cap"]
 
 
@@ -188,6 +190,15 @@ def versions() -> dict[str, str]:
 def machine() -> dict[str, str]:
     """What it ran on, as far as figures depend on it."""
     return {"system": platform.system(), "processor": platform.machine(), "cores": str(os.cpu_count() or 0)}
+
+
+def over_starts(before: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
+    """Facts of a run that was resumed: where one changed, all that it was, in order, so that rows of several versions are known as such."""
+    found = dict(own)
+    for name, value in before.items():
+        if name in own:
+            found[name] = value if value.split(THEN)[-1] == own[name] else f"{value}{THEN}{own[name]}"
+    return found
 
 
 def now() -> str:

@@ -21,7 +21,18 @@ import msgspec
 
 from outthink.bench.grid.entrants import Entrant, not_run
 from outthink.bench.grid.executors import Done, Executor, LocalExecutor, PoolUnit, SearchUnit, Unit, session_of
-from outthink.bench.grid.folder import Ended, Folder, PoolRow, RunRecord, SetRow, machine, now, said, versions
+from outthink.bench.grid.folder import (
+    Ended,
+    Folder,
+    PoolRow,
+    RunRecord,
+    SetRow,
+    machine,
+    now,
+    over_starts,
+    said,
+    versions,
+)
 from outthink.bench.grid.posing import Posed
 from outthink.bench.grid.settings import Grid
 from outthink.bench.grid.spending import Spending
@@ -185,8 +196,8 @@ class Running:
             total=self.total,
             executor=self.executor.name,
             estimate=self.estimate or self.before.estimate,
-            versions=versions(),
-            machine=machine(),
+            versions=over_starts(self.before.versions, versions()),
+            machine=over_starts(self.before.machine, machine()),
             sets=tuple(_set_row(name, posed) for name in posed.sets),
             pools=tuple(
                 PoolRow(

@@ -11,7 +11,7 @@ from outthink.bench.report.questions import Traced
 from outthink.bench.report.study import SetStudy, Study
 from outthink.bench.report.tables import drawn
 from outthink.bench.report.traces import traces
-from outthink.core.markup import Markup, join, tag
+from outthink.core.markup import Markup, join, tag, whole_page
 
 STYLES = ("plot.css", "report.css")
 
@@ -29,17 +29,7 @@ def page(study: Study) -> str:
         *traces(study),
         *_made(study),
     ]
-    head = tag(
-        "head",
-        Markup('<meta charset="utf-8">'),
-        Markup('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-        Markup(
-            """<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">"""
-        ),
-        tag("title", f"Outthink: {title}"),
-        tag("style", Markup("".join(style(name) for name in STYLES))),
-    )
-    return "<!doctype html>\n" + tag("html", head, tag("body", tag("main", *body)), lang="en") + "\n"
+    return whole_page(title, "".join(style(name) for name in STYLES), *body)
 
 
 def style(name: str) -> str:

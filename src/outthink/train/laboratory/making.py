@@ -44,7 +44,8 @@ class Took:
         if self._last.step:
             minutes, busy = self._last.seconds / 60, (time.process_time() - self._processor) / 60
             made += f", {self._last.tokens:,} tokens; {minutes:.1f} minutes by the clock"
-            made += f", {busy:.1f} of processor time in each of {self._settings.workers} processes of one thread"
+            workers = self._settings.workers
+            made += f", {busy:.1f} of processor time in {'one process' if workers == 1 else f'each of {workers} processes'} of one thread"
         return made
 
 
