@@ -60,5 +60,6 @@ async def test_one_sample_is_right_as_often_as_the_card_says_and_results_are_rea
     found = await sql_accuracy(engine, questions=50, samples=8)
     assert 0.2 < found.single < 0.5
     assert found.constant < 0.1
-    assert found.revised.mean() > found.redrawn.mean() + 0.1
+    # On the card's 200 questions: 0.19 drawn anew, 0.29 revised, 0.23 revised without having seen what the attempt gave.
+    assert found.revised.mean() > found.redrawn.mean() + 0.04
     assert found.revised.mean() > found.unseeing.mean()

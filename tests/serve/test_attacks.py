@@ -250,3 +250,24 @@ async def test_schemas_cannot_reach_out_or_hang() -> None:
         async with asyncio.timeout(20):
             reply = await client.post("/v1/chat/completions", json=body(response_format=slow))
         assert reply.status_code == 422
+
+
+async def test_what_is_nested_too_deeply_is_refused_before_anything_goes_down_it() -> None:
+    deep = '{"a":' * 900 + "1" + "}" * 900
+    chat = '{"model": "m", "messages": [{"role": "user", "content": "x"}], '
+    form = chat + '"response_format": {"type": "json_schema", "json_schema": {"name": "t", "schema": {"properties": '
+    bodies = [
+        ("/v1/chat/completions", form + deep + "}}}}"),
+        ("/v1/chat/completions", chat + '"metadata": ' + deep + "}"),
+        ("/v1/chat/completions", chat + '"stop": ' + "[" * 101 + "]" * 101 + "}"),
+        ("/v1/responses", '{"model": "m", "input": "x", "tools": [' + deep + "]}"),
+    ]
+    engine = scripted(saying("x"))
+    async with inside(Gateway(live={"m": engine})) as client:
+        for path, content in bodies:
+            reply = await client.post(path, content=content, headers={"content-type": "application/json"})
+            assert (reply.status_code, reply.json()["error"]["code"]) == (400, "invalid_json"), content[:80]
+        # Many fields beside each other are not deep.
+        wide = body(metadata={f"k{i}": "v" for i in range(16)}, messages=[{"role": "user", "content": "[{" * 200}] * 60)
+        assert (await client.post("/v1/chat/completions", json=wide)).status_code == 200
+    assert len(engine.requests) == 1

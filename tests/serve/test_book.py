@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterator
 
 import pytest
 
+from outthink.core import Cost
+from outthink.core.ledger import Bill
 from outthink.serve.book import LOST_SECONDS, MINUTE, Answered, Book, Entered, Underway
+from outthink.serve.desk import charged
 from outthink.serve.quotas import Quota
 from outthink.serve.refusal import Refusal
 from outthink.store import Store
@@ -167,3 +171,11 @@ async def test_what_a_lost_gateway_set_aside_is_charged(books: tuple[Book, Book]
     clock.now += 2 * 86_400
     await other.renew()
     assert isinstance(await enter(one, "b", quota), Entered)
+
+
+def test_an_account_is_charged_with_what_may_have_been_spent_too() -> None:
+    cut_off = Bill({"generate": Cost(output_tokens=5, money=0.25)}, uncertain=Cost(output_tokens=3, money=0.5))
+    unpriced = Bill({"generate": Cost(input_tokens=2, money=math.nan)})
+    assert charged([]) == (0, 0.0)
+    assert charged([cut_off]) == (8, 0.75)
+    assert charged([cut_off, unpriced]) == (10, 0.0)

@@ -30,6 +30,12 @@ TOOLS = [
 CONFIGURATION = Configuration(models={"m": {}}, recipes={"careful": {"algorithm": {"type": "vote", "n": 8}}})
 
 
+@pytest.fixture(autouse=True)
+def same_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Responses have no seed of their own, so the gateway draws one."""
+    monkeypatch.setattr("outthink.serve.searching.secrets.randbits", lambda bits: 1)
+
+
 @asynccontextmanager
 async def serving() -> AsyncIterator[tuple[Running, OpenAIServer]]:
     """A gateway before a server that has tools."""

@@ -55,6 +55,11 @@ class AgentProcess(Process[Episodes], Revisable[Episodes], Rewindable[Episodes])
         return self.engine.capabilities.exact
 
     @property
+    def offers(self) -> frozenset[Feature]:
+        """What candidates can show: their actions, and how many there are."""
+        return frozenset({"steps", "length"})
+
+    @property
     def adaptations(self) -> tuple[Adaptation, ...]:
         return self.engine.adaptations
 

@@ -44,17 +44,21 @@ def check_function(function: Function, algorithm: Algorithm[Any], budget: Budget
 
 
 def check_text(process: Process[Any], algorithm: Algorithm[Any], verifier: Verifier | None) -> None:
-    """A text shows what its engine reports, and moves by steps where it can be continued. Raises `Incompatible`."""
+    """A text shows what its engine reports, and moves by steps where it can be continued; an episode shows its actions.
+
+    Raises `Incompatible`.
+    """
+    from outthink.agent import AgentProcess
     from outthink.text.modes import no_steps
     from outthink.text.process import TextProcess
 
-    if not isinstance(process, TextProcess):
+    if not isinstance(process, TextProcess | AgentProcess):
         return
-    if not algorithm.whole_samples and not process.step_wise:
+    if isinstance(process, TextProcess) and not algorithm.whole_samples and not process.step_wise:
         raise no_steps(process.engine, process.settings)
     hidden = (verifier.spec.wants if verifier is not None else frozenset()) - process.offers
     if hidden:
-        raise unseen(hidden, f"the engine {process.engine.name!r}")
+        raise unseen(hidden, f"the engine {process.engine.name!r}" if isinstance(process, TextProcess) else "an agent")
 
 
 def unseen(wants: Iterable[Feature], where: str) -> Incompatible:

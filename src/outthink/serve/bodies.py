@@ -21,6 +21,8 @@ from outthink.serve.refusal import Refusal, refused
 B = TypeVar("B")
 _PLACE = re.compile(r" - at `\$\.?([^`]*)`$")
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
+MOST_DEPTH = 100
+"""How deeply a body may be nested; what reads it afterwards goes down by calls of its own."""
 _FOREIGN = ("$ref", "$dynamicRef", "$recursiveRef")
 
 
@@ -45,6 +47,8 @@ async def read_body(request: Request, limits: Limits) -> dict[str, Any]:
         raise Refusal(400, "The body broke off.") from None
     try:
         body = msgspec.json.decode(data)
+        if data.count(b"[") + data.count(b"{") > MOST_DEPTH and _is_deeper(body, MOST_DEPTH):
+            raise Refusal(400, f"The body is nested more than {MOST_DEPTH} levels deep.", code="invalid_json")
         whole_text(body)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise Refusal(400, "The body is not valid JSON.", code="invalid_json") from None
@@ -53,10 +57,21 @@ async def read_body(request: Request, limits: Limits) -> dict[str, Any]:
     return body
 
 
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether lists and objects stand inside each other so often, found without going down by calls."""
+    level = [value]
+    for _ in range(levels):
+        parts = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
+        level = [inner for part in parts for inner in part]
+        if not level:
+            return False
+    return any(isinstance(one, dict | list) for one in level)
+
+
 async def _bytes(request: Request, most: int) -> bytes:
     too_large = Refusal(413, f"The body has more than {most} bytes.", code="body_too_large")
     announced = request.headers.get("content-length", "0")
-    if announced.isdigit() and int(announced) > most:
+    if announced.isascii() and announced.isdigit() and int(announced) > most:
         raise too_large
     parts: list[bytes] = []
     size = 0

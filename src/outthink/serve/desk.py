@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -213,15 +214,21 @@ def _rendered(order: Order, outcome: Outcome) -> bytes:
     return msgspec.json.encode(order.interface.document(reply))
 
 
+def charged(bills: Sequence[Bill]) -> tuple[int, float]:
+    """Tokens and money that an account is charged: what was spent, and what may have been where a backend could not tell."""
+    costs = [cost for bill in bills for cost in (bill.total, bill.uncertain)]
+    money = sum(cost.money for cost in costs)
+    return sum(cost.tokens for cost in costs), 0.0 if math.isnan(money) else money
+
+
 async def _left(order: Order, book: Book, request: str, bills: list[Bill], sent: bytes | None) -> None:
-    """Close the account with what was spent, and with what may have been where a backend could not tell."""
-    tokens = sum(bill.total.tokens + bill.uncertain.tokens for bill in bills)
-    money = sum(bill.total.money for bill in bills)
+    """Close the account."""
+    tokens, money = charged(bills)
     await book.leave(
         request,
         order.visit.holder,
         tokens=tokens,
-        money=0.0 if math.isnan(money) else money,
+        money=money,
         status="failed" if sent is None else "done",
         reply=sent if order.name is not None else None,
     )

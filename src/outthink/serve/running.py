@@ -8,6 +8,8 @@ import logging
 import signal
 import socket
 import sys
+from collections.abc import Callable
+from importlib.util import find_spec
 
 import uvicorn
 
@@ -90,4 +92,14 @@ def serve(gateway: Gateway, listening: socket.socket) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
-    asyncio.run(server_of(gateway).serve(sockets=[listening]))
+    with asyncio.Runner(loop_factory=_new_loop()) as runner:
+        runner.run(server_of(gateway).serve(sockets=[listening]))
+
+
+def _new_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes the loop: uvloop, whose sockets cost less, or (None) Python's own, where there is no uvloop."""
+    if find_spec("uvloop") is None:
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop

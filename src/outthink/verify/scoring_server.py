@@ -38,6 +38,7 @@ from outthink.engines.openai.limits import HostLimits, gate_of
 from outthink.engines.openai.secret import find_key
 from outthink.engines.openai.transport import Timeouts, Transport
 from outthink.engines.openai.usage import Prices, Usage, cost_of
+from outthink.engines.openai.wire import unsendable
 from outthink.numerics.types import FloatArray
 from outthink.verify.readings import Rating
 from outthink.verify.rewards import Rated, RewardSettings, RewardVerifier
@@ -82,6 +83,8 @@ class ScoringServer(RewardSettings):
             problem = f"a format with a number for each step, over {self.api!r}"
         if urlsplit(self.base_url).username or any(name.lower() == "authorization" for name in self.headers):
             problem = "a key in the settings, which are stored with every run"
+        elif bad := unsendable(self.headers):
+            problem = f"the header {bad}, which cannot be sent"
         if problem:
             raise SettingsError(
                 explain(

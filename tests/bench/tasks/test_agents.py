@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from outthink.bench.tasks import AgentTasks
-from outthink.cli.main import main
+from outthink.cli.main import outthink
 from outthink.core.errors import VerifierError
 from outthink.core.task import Candidate, Message, Task
 
@@ -50,16 +50,16 @@ def test_an_episode_is_right_where_it_earns_enough() -> None:
 
 def test_tasks_are_written_and_played(tmp_path: Path) -> None:
     file = tmp_path / "questions.jsonl"
-    done = CliRunner().invoke(main, ["bench", "tasks", "write", "agents:kind=text-to-sql,limit=2", str(file)])
+    done = CliRunner().invoke(outthink, ["bench", "tasks", "write", "agents:kind=text-to-sql,limit=2", str(file)])
     assert done.exit_code == 0, done.output
     tasks = [msgspec.json.decode(line, type=Task) for line in file.read_bytes().splitlines()]
     assert [task.id for task in tasks] == ["text-to-sql/1", "text-to-sql/2"]
     assert all(task.reference for task in tasks)
-    blind = CliRunner().invoke(main, ["bench", "tasks", "write", "--blind", "agents:kind=shop,limit=1", "-"])
+    blind = CliRunner().invoke(outthink, ["bench", "tasks", "write", "--blind", "agents:kind=shop,limit=1", "-"])
     assert '"goal"' not in blind.stdout
     how = ["--recipe", "text-to-sql", "--method", "best-of-n", "--n", "2", "--model", "scripted", "--no-store"]
     played = CliRunner().invoke(
-        main, ["run", "--file", str(file), *how, "--set", f"engine.otherwise=SUBMIT {tasks[0].reference}"]
+        outthink, ["run", "--file", str(file), *how, "--set", f"engine.otherwise=SUBMIT {tasks[0].reference}"]
     )
     assert played.exit_code == 0, played.output
     scores = [msgspec.json.decode(line)["scores"] for line in played.stdout.splitlines()]
@@ -79,6 +79,6 @@ def test_a_grid_plays_agents(tmp_path: Path) -> None:
     ]
     changes = ["process.type=agent", "process.environment.type=shop", "verifier.type=episode-reward"]
     changes += ["engine.type=scripted", "engine.otherwise=open[P1]", "process.turns=2"]
-    done = CliRunner().invoke(main, ["bench", "run", *how, *(word for one in changes for word in ("--set", one))])
+    done = CliRunner().invoke(outthink, ["bench", "run", *how, *(word for one in changes for word in ("--set", one))])
     assert done.exit_code == 0, done.output
     assert "8 of 8 outcomes" in done.output

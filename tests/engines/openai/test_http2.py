@@ -36,6 +36,16 @@ async def both(
         await engine.close()
 
 
+async def test_a_header_may_be_any_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with http2_server(tmp_path) as (seen, certificate):
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        settings: dict[str, Any] = {"preset": "vllm", "probe": "never", "headers": {"X-Team": "käse"}}
+        engine = await connect(Openai(model="m", base_url=seen.address, http2=True, **settings))
+        await engine.generate([asked("hello")])
+        await engine.close()
+    assert seen.headers[0]["x-team"] == "käse"
+
+
 async def test_many_requests_share_one_connection(both: tuple[Seen, OpenAIEngine]) -> None:
     seen, engine = both
     (first,) = await engine.generate([asked("hello")])

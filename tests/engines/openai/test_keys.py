@@ -88,6 +88,10 @@ def test_where_keys_come_from(monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_key("", "outthink", "h").headers() == {"authorization": "Bearer outthink/h"}
     with pytest.raises(EngineError, match="outthink"):
         find_key("", "outthink", "elsewhere")
+    monkeypatch.setenv("MY_KEY", f"{KEY}\nexport OTHER=1")
+    with pytest.raises(EngineError, match="one line") as refused:
+        find_key("MY_KEY", "", "h")
+    assert KEY not in str(refused.value)
     monkeypatch.setenv("MY_KEY", KEY)
     assert find_key("MY_KEY", "outthink", "h").headers() == {"authorization": f"Bearer {KEY}"}
 

@@ -14,13 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from outthink.core import EngineError
+from outthink.core import EngineError, SettingsError
+from outthink.engines.openai import Openai
 from outthink.engines.openai.http1 import Http1
 from outthink.engines.openai.secret import Secret
 from outthink.engines.openai.surroundings import proxy_for, trusted
 from outthink.engines.openai.transport import Timeouts, Transport
 from outthink.engines.openai.wire import BrokenConnection, NoConnection, Response, Silence, StaleConnection, Wire
 from outthink.testing import run_virtual
+from outthink.verify.scoring_server import ScoringServer
 from tests.engines.openai.conftest import until
 from tests.needs import need
 
@@ -253,6 +255,28 @@ async def test_redirects_are_not_followed_and_cookies_not_kept(wire: Wire) -> No
             assert await reply.piece() == b""
             await reply.close()
         assert not [head for head, _ in server.requests if "cookie" in head.lower()]
+
+
+async def test_headers_are_sent_once_and_ours_replace_those_of_settings() -> None:
+    async with raw(lambda i: [OK + b"content-length: 2\r\n\r\n{}"]) as server:
+        given = {"User-Agent": "mine", "Content-Type": "text/plain", "X-Team": "käse"}
+        transport = Transport(server.url, Secret("sk-1"), Timeouts(), headers=given)
+        await transport.post("", {})
+        await transport.close()
+        lines = [line.lower() for line in server.requests[0][0].split("\r\n")]
+        assert [line for line in lines if line.startswith(("user-agent", "content-type", "x-team"))] == [
+            "user-agent: mine",
+            "content-type: application/json",
+            "x-team: käse",
+        ]
+
+
+@pytest.mark.parametrize("headers", [{"x": "a\nb: c"}, {"a b": "c"}, {"": "c"}, {"x:": "c"}, {"x": "\x00"}], ids=ascii)
+def test_headers_that_cannot_be_sent_are_refused_by_name(headers: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match="cannot be sent"):
+        Openai(model="m", base_url="http://127.0.0.1:1/v1", headers=headers)
+    with pytest.raises(SettingsError, match="cannot be sent"):
+        ScoringServer(model="m", headers=headers)
 
 
 async def test_a_large_body_goes_with_its_length_and_again_after_a_stale_connection() -> None:

@@ -40,7 +40,8 @@ class Http2(Wire):
             method,
             url,
             content=content,
-            headers=dict(headers),
+            # In bytes: as text httpx2 takes ASCII alone.
+            headers=[(name.encode(), value.encode()) for name, value in headers.items()],
             timeout=httpx2.Timeout(idle, connect=self._connect, pool=None),
             extensions={"trace": note},
         )

@@ -40,14 +40,14 @@ class Secret:
 def find_key(key_env: str, keyring: str, host: str) -> Secret:
     """The key for a host: the environment variable `key_env` first, then the keyring's service `keyring`; empty where neither is named.
 
-    Raises `EngineError` when one is named and holds nothing.
+    Raises `EngineError` when one is named and holds nothing, or nothing that can be sent.
     """
     if key_env and (value := os.environ.get(key_env, "").strip()):
-        return Secret(value)
+        return _sendable(value, host)
     if keyring:
         value = _from_keyring(keyring, host)
         if value:
-            return Secret(value)
+            return _sendable(value, host)
     if not key_env and not keyring:
         return Secret("")
     places = [f"the environment variable {key_env}"] * bool(key_env) + [f"the keyring's service {keyring}"] * bool(
@@ -59,6 +59,19 @@ def find_key(key_env: str, keyring: str, host: str) -> Secret:
             got="nothing",
             expected="a key in " + " or in ".join(places),
             remedy=f"Set {key_env}." if key_env else f"Store one: keyring set {keyring} {host}",
+        )
+    )
+
+
+def _sendable(value: str, host: str) -> Secret:
+    if value.isprintable():
+        return Secret(value)
+    raise EngineError(
+        explain(
+            f"The key for {host} cannot be sent.",
+            got="one with a line break or a control character",
+            expected="one line of text",
+            remedy="Set it anew, without what surrounds it.",
         )
     )
 

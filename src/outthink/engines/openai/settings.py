@@ -27,6 +27,7 @@ from outthink.engines.openai.presets import Preset, preset
 from outthink.engines.openai.secret import find_key
 from outthink.engines.openai.transport import Timeouts, Transport
 from outthink.engines.openai.usage import Prices
+from outthink.engines.openai.wire import unsendable
 
 When = Literal["auto", "always", "never"]
 
@@ -111,6 +112,15 @@ class Openai(EngineSettings):
                     got="the header Authorization",
                     expected="headers without secrets, because settings are stored with every run",
                     remedy="Name an environment variable in key_env.",
+                )
+            )
+        if bad := unsendable(self.headers):
+            raise SettingsError(
+                explain(
+                    "Openai.headers holds what cannot be sent.",
+                    got=f"the header {bad}",
+                    expected="names of letters, digits and dashes, and values of one line",
+                    remedy="Correct or remove it.",
                 )
             )
         if self.http2 and not (find_spec("httpx2") and find_spec("h2")):

@@ -51,7 +51,8 @@ class Transport:
         self._base = base_url.rstrip("/")
         self._secret = secret
         self._timeouts = timeouts
-        self._headers = {"user-agent": "outthink", **headers}
+        # In one case, so that a setting of the same name replaces a header, and ours replace settings.
+        self._headers = {"user-agent": "outthink", **{name.lower(): value for name, value in headers.items()}}
         self._wires: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Wire] = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
         # Once, before the first request, and never for plain addresses.

@@ -19,9 +19,17 @@ connection: how many requests are in flight is the gate's business.
 
 from __future__ import annotations
 
+import re
 import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+def unsendable(headers: Mapping[str, str]) -> str:
+    """The first header that HTTP cannot carry, by its name; "" where it can carry them all."""
+    return next((repr(k) for k, value in headers.items() if not (_NAME.fullmatch(k) and value.isprintable())), "")
 
 
 class WireError(Exception):
