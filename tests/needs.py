@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from outthink.agent.pages import renderer
 from outthink.core.component import Parts
 from outthink.core.errors import OutthinkError
 from outthink.engines.local import models
@@ -92,6 +93,7 @@ def data_files() -> str:
 
 NEEDS: dict[str, Callable[[], str]] = {
     "botorch": packages("tune", "botorch"),
+    "boxed-browser": partial(refused, renderer),
     "browser": browser,
     "certificates": packages("keyring", "cryptography"),
     "data-files": data_files,

@@ -8,12 +8,11 @@ import pytest
 
 from outthink.agent import Agent, AgentProcess, EnvironmentReward, Reward, WebPage, described_page
 from outthink.agent.pages import Renderer
-from outthink.agent.pages.boxed_browser import missing
 from outthink.core import Failure, InputError, Search, Session, Task, VerifierError
 from outthink.search import Refine
 from tests.agent.players import playing
 
-pytestmark = pytest.mark.skipif(bool(missing()), reason=f"{missing()} (on Debian: apt-get install chromium bubblewrap)")
+pytestmark = pytest.mark.needs("boxed-browser")
 
 
 @pytest.fixture(scope="module")

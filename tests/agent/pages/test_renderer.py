@@ -15,13 +15,11 @@ import numpy as np
 import pytest
 
 from outthink.agent.pages import Rendered, Renderer, boxed_browser, renderer
-from outthink.agent.pages.boxed_browser import missing
 from outthink.agent.pages.devtools import Browser, Deadline
 from outthink.agent.pages.renderer import LONGEST, REFUSED
 from outthink.core import EngineClosed, Failure, Incompatible
 
-needed = pytest.mark.skipif(bool(missing()), reason=f"{missing()} (on Debian: apt-get install chromium bubblewrap)")
-pytestmark = needed
+pytestmark = pytest.mark.needs("boxed-browser")
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from outthink.verify.sandbox import refusal
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 BOX = "bwrap"
 INSTALL = "On Debian: apt-get install chromium bubblewrap. There is no setting that draws pages outside of a box."
@@ -49,12 +51,12 @@ def browser() -> str | None:
 
 
 def missing() -> str:
-    """Why pages cannot be drawn here, as far as can be told without trying; "" where nothing is missing."""
+    """Why pages cannot be drawn here; "" where nothing is missing. Starts an empty box, so it takes a tenth of a second the first time."""
     if sys.platform != "linux":
         return f"the box for the browser needs Linux, and this is {sys.platform}"
     if browser() is None:
         return "Chromium is not installed"
-    return "" if shutil.which(BOX) else f"the program {BOX} is not installed"
+    return refusal() if shutil.which(BOX) else f"the program {BOX} is not installed"
 
 
 def command() -> list[str]:
