@@ -162,7 +162,7 @@ def solved(runs: Sequence[Spent], column: str, within: float) -> FloatArray:
 
 def table(found: dict[str, list[Spent]], column: str, ends: Sequence[int]) -> str:
     """Share solved by arm, and the paired difference to best of n, both in points with 95% intervals over questions."""
-    lines = [f"| told | {' | '.join(f'{end} {column}' for end in ends)} |", "|---|" + "---|" * len(ends)]
+    lines = [f"| {column} | {' | '.join(map(str, ends))} |", "|---|" + "---|" * len(ends)]
     for name, runs in found.items():
         cells = []
         for end in ends:

@@ -1,7 +1,7 @@
 """Tuning 500 recipes on recorded samples: how much must be paid until the chosen recipe is within a point of the best one?
 
     .venv/bin/python benchmarks/tune_table.py                    # first: draws the table
-    .venv/bin/python benchmarks/tune.py [--seeds 20] [--tokens 400000] [--folder build/tune]
+    .venv/bin/python benchmarks/tune.py [--seeds 20] [--tokens 1600000] [--folder build/tune]
 
 20 pools of the laboratory model's samples (5 temperatures by 4 values of top-p, 100 problems, 32 samples each), 5 sizes and 5 ways of
 choosing: 500 recipes. Half of the problems are tuned on, the other half judges: regret is the best recipe's share right there less that of
@@ -180,7 +180,7 @@ def tables_of(curves: list[Curve], tokens: float) -> list[str]:
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--tokens", type=float, default=400_000)
+    parser.add_argument("--tokens", type=float, default=1_600_000)
     parser.add_argument("--problems", type=int, default=100)
     parser.add_argument("--samples", type=int, default=32)
     parser.add_argument("--folder", type=Path, default=Path("build/tune"))
