@@ -79,6 +79,7 @@ NOT_ASKED: Mapping[str, str] = {
     "learned-features": HERE,
     "laboratory-oracle": HERE,
     "code": HERE,
+    "episode-reward": "It asks the environment of an episode, which is in this process; a server has no part in it.",
     "confidence": "It reads the log-probabilities that came with the sample, and sends nothing.",
     "reward-head": MODEL_HERE,
     "embedded-reward-model": MODEL_HERE,

@@ -145,7 +145,7 @@ def test_the_command_checks_a_configuration_and_asks_for_keys(tmp_path: Path) ->
 async def test_a_store_that_fails_is_said_and_nothing_more_is_taken(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "runs.sqlite")
     engine = scripted(saying("x"))
-    body = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
+    body = {"model": "vote@m", "messages": [{"role": "user", "content": "hello"}]}
     async with inside(Gateway(live={"m": engine}, store=store)) as client:
         assert (await client.get("/ready")).status_code == 200
         await store.write(lambda connection: connection.exec_driver_sql("DROP TABLE run_details"))

@@ -23,6 +23,7 @@ from outthink.core import (
     Stop,
     Task,
 )
+from outthink.core.errors import OutthinkError
 from outthink.core.events import RunEnded, RunStarted, Scored, StepEnded
 from outthink.engines.recording import recording
 from outthink.engines.scripted import Behaviour, Call, ScriptedEngine
@@ -272,6 +273,36 @@ async def test_a_run_that_nobody_resumes_is_written_in_few_statements(store: Sto
     assert found.result.candidates[0].content == result.candidates[0].content
     assert (found.line.tokens, found.line.calls) == (result.cost.tokens, result.cost.calls)
     assert found.line.seconds == result.seconds
+
+
+async def test_a_late_run_is_one_transaction_that_nobody_waits_for(store: Store) -> None:
+    before = store.transactions
+    recorder = await store.begin(TASK, method="vote", late=60.0)
+    assert (store.transactions, store.runs()) == (before, [])
+    session = Session.open()
+    session.key = recorder.key
+    result = await solve_in_session(voted(scripted(), n=1), TASK, recorder, session, checkpoints=False)
+    session.close()
+    await recorder.written()
+    assert store.transactions <= before + 2  # the run, and the wait for it
+    found = store.run(recorder.id)
+    assert found.result is not None
+    assert found.result.candidates[0].content == result.candidates[0].content
+    assert (found.line.status, found.line.tokens) == ("ended", result.cost.tokens)
+    prompt = await store.begin(TASK, method="vote", seed=recorder.key)
+    await solve_stored(voted(scripted(), n=1), TASK, prompt)
+    assert [type(event) for event in store.events(prompt.id)] == [type(event) for event in store.events(recorder.id)]
+
+
+async def test_a_late_run_is_seen_after_its_time_and_when_it_breaks(store: Store) -> None:
+    slow = await store.begin(TASK, method="vote", late=0.01)
+    await asyncio.sleep(0.05)
+    await slow.written()
+    assert [(line.id, line.status) for line in store.runs()] == [(slow.id, "running")]
+    broken = await store.begin(TASK, method="vote", late=60.0)
+    broken.failed(OutthinkError("no"))
+    await broken.written()
+    assert {line.id: line.status for line in store.runs()} == {slow.id: "running", broken.id: "failed"}
 
 
 async def test_many_runs_at_once_share_transactions(store: Store) -> None:

@@ -43,6 +43,8 @@ from outthink.store.store import Store
 from outthink.text.settings import Text
 
 SEED_BITS = 53
+SHOWN_WITHIN = 0.1
+"""Seconds until a request that nobody could take up again is to be seen as a run that is at work."""
 Reserve = Callable[[Most], Awaitable[None]]
 Begun = Callable[[str], Awaitable[None]]
 
@@ -147,6 +149,7 @@ class Searcher:
             recipe=recipe.tables() if whole else None,
             digest=digest(recipe) if whole else "",
             budget=recipe.budget.limits(),
+            late=SHOWN_WITHIN if about.brief else None,
         )
         if about.begun is not None:
             await about.begun(recorder.id)

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from outthink.store.database import insert_or_replace
+from outthink.store.late import LateRow, Line
 from outthink.store.tables import replies
-from outthink.store.writer import Writer
+from outthink.store.writer import Writer, nothing
 
 KINDS = frozenset({"generate", "log-probs", "most"})
 
@@ -36,9 +37,9 @@ class Journal:
 
     kinds = KINDS
 
-    def __init__(self, writer: Writer, run: int, step: int, kept: Mapping[Place, Kept]) -> None:
+    def __init__(self, writer: Writer | LateRow, line: Line, step: int, kept: Mapping[Place, Kept]) -> None:
         self._writer = writer
-        self._run = run
+        self._line = line
         self._step = step
         self._kept = dict(kept)
         self._places: Counter[tuple[str, str]] = Counter()
@@ -79,15 +80,13 @@ class Journal:
         self._put(kind, key, index, {"value": value})
 
     async def kept(self) -> None:
-        await self._writer.run(_nothing)
+        await self._writer.run(nothing)
 
     def close(self) -> None:
         """The store closes its own writer."""
 
     def _put(self, kind: str, key: str, index: int, what: dict[str, object]) -> None:
-        row = {"run": self._run, "step": self._step, "kind": kind, "key": key, "place": index, **what}
-        self._writer.post(lambda connection: insert_or_replace(connection, replies, [row]))
-
-
-def _nothing(connection: sa.Connection) -> None:
-    """Work that is done when all work before it is done."""
+        row = {"step": self._step, "kind": kind, "key": key, "place": index, **what}
+        self._writer.post(
+            lambda connection: insert_or_replace(connection, replies, [{"run": self._line.number, **row}])
+        )

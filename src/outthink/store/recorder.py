@@ -32,6 +32,7 @@ from outthink.store.contents import content_hash, pack, pack_features
 from outthink.store.database import insert_or_replace, insert_or_skip
 from outthink.store.errors import StoreError
 from outthink.store.journal import Journal
+from outthink.store.late import LateRow, Line
 from outthink.store.results import answer_shown, pack_result
 from outthink.store.tables import candidates, checkpoints, contents, details, events, replies, runs, scores
 from outthink.store.writer import Writer
@@ -94,7 +95,13 @@ class Recorder:
     """
 
     def __init__(
-        self, writer: Writer, number: int, name: str, key: Key, journal: Journal, at: Resumption | None = None
+        self,
+        writer: Writer | LateRow,
+        line: Line,
+        name: str,
+        key: Key,
+        journal: Journal,
+        at: Resumption | None = None,
     ) -> None:
         self.id = name
         self.key = key
@@ -102,7 +109,7 @@ class Recorder:
         self.resume = at.data if at else None
         self.seconds_before = at.seconds if at else 0.0
         self._writer = writer
-        self._number = number
+        self._line = line
         self._sequence = at.sequence if at else 0
         self._events: list[AnyEvent] = []
         self._session: Session | None = None
@@ -145,13 +152,13 @@ class Recorder:
             write(connection)
             # States are immutable, so they may be written out while the search goes on.
             data = snapshot.dump()
-            row = {"run": self._number, "step": snapshot.step, "sequence": sequence, "next_node": next_node}
+            row = {"run": self._line.number, "step": snapshot.step, "sequence": sequence, "next_node": next_node}
             more = {"seconds": seconds, "hash": content_hash(data), "data": data}
             insert_or_replace(connection, checkpoints, [{**row, **more}])
             oldest = snapshot.step - CHECKPOINTS + 1
             for outdated in OUTDATED:
-                connection.execute(outdated, {"of": self._number, "oldest": oldest})
-            connection.execute(STEPPED, {"of": self._number, "step": snapshot.step})
+                connection.execute(outdated, {"of": self._line.number, "oldest": oldest})
+            connection.execute(STEPPED, {"of": self._line.number, "step": snapshot.step})
 
         self._writer.post(step)
         self.replies.checkpoint(snapshot.step)
@@ -181,11 +188,11 @@ class Recorder:
 
         def end(connection: sa.Connection) -> None:
             write(connection)
-            connection.execute(CONCLUDED, {"of": self._number, "packed": pack_result(result)})
-            connection.execute(ENDED, {"of": self._number, **values, "updated": time.time()})
+            connection.execute(CONCLUDED, {"of": self._line.number, "packed": pack_result(result)})
+            connection.execute(ENDED, {"of": self._line.number, **values, "updated": time.time()})
             if final:
                 for table in (checkpoints, replies):
-                    connection.execute(table.delete().where(table.c.run == self._number))
+                    connection.execute(table.delete().where(table.c.run == self._line.number))
 
         if brief:
             self._writer.post(end)
@@ -198,7 +205,7 @@ class Recorder:
 
         def end(connection: sa.Connection) -> None:
             write(connection)
-            connection.execute(details.update().where(details.c.run == self._number).values(error=message))
+            connection.execute(details.update().where(details.c.run == self._line.number).values(error=message))
             connection.execute(self._row().values(status="failed", updated=time.time()))
 
         self._writer.post(end)
@@ -216,7 +223,7 @@ class Recorder:
         return not (snapshot.run.get("limit") or cut or self._failures > before)
 
     def _row(self) -> sa.Update:
-        return runs.update().where(runs.c.number == self._number)
+        return runs.update().where(runs.c.number == self._line.number)
 
     def _seconds(self) -> float:
         return self._session.elapsed() if self._session is not None else 0.0
@@ -250,7 +257,7 @@ class Recorder:
             self._keep(connection, [(self._below(name), candidate) for name, candidate in (*new, *also)])
             insert_or_replace(connection, scores, self._scores(taken))
             if not ending:
-                connection.execute(PROGRESSED, {"of": self._number, **progress, "updated": time.time()})
+                connection.execute(PROGRESSED, {"of": self._line.number, **progress, "updated": time.time()})
 
         return write
 
@@ -260,7 +267,7 @@ class Recorder:
 
     def _event(self, sequence: int, event: AnyEvent) -> Row:
         body = msgspec.json.encode(msgspec.structs.replace(event, run="")).decode()
-        return {"run": self._number, "sequence": sequence, "name": self._below(event.run), "body": body}
+        return {"run": self._line.number, "sequence": sequence, "name": self._below(event.run), "body": body}
 
     def _scores(self, taken: list[AnyEvent]) -> list[Row]:
         found = {
@@ -270,7 +277,8 @@ class Recorder:
             for node, value in zip(event.nodes, event.values, strict=True)
         }
         return [
-            {"run": self._number, "name": name, "node": node, "value": value} for (name, node), value in found.items()
+            {"run": self._line.number, "name": name, "node": node, "value": value}
+            for (name, node), value in found.items()
         ]
 
     def _keep(self, connection: sa.Connection, seen: list[tuple[str, Candidate]]) -> None:
@@ -280,7 +288,7 @@ class Recorder:
             content = pack(candidate.content)
             bodies[content.hash] = {"hash": content.hash, "form": content.form, "body": content.body}
             rows[(name, candidate.id)] = {
-                "run": self._number,
+                "run": self._line.number,
                 "name": name,
                 "node": candidate.id,
                 "content": content.hash,

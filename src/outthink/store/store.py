@@ -30,6 +30,7 @@ from outthink.store import reading
 from outthink.store.database import Database, insert_new
 from outthink.store.errors import StoreError
 from outthink.store.journal import Journal
+from outthink.store.late import LateRow, Line
 from outthink.store.location import store_url
 from outthink.store.migrations import MIGRATIONS, migrate, version
 from outthink.store.owner import this_host, this_process
@@ -42,6 +43,8 @@ from outthink.store.writer import Writer
 
 T = TypeVar("T")
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+SURELY_NEW = 12
+"""Letters of a name that is told before it is known to be free: two runs of one second share it once in 10^18."""
 """Without letters and digits that look alike."""
 
 # Statements are made once: making them costs more than running them.
@@ -115,6 +118,7 @@ class Store:
         recipe: Mapping[str, Any] | None = None,
         digest: str = "",
         budget: Mapping[str, float] | None = None,
+        late: float | None = None,
     ) -> Recorder:
         """A new run; returns when it is stored.
 
@@ -123,6 +127,7 @@ class Store:
             seed: the seed, or the key of a session inside another one.
             recipe, digest: the tables of the recipe and their digest, for `outthink run --resume`; none for a search made by hand.
             budget: the limits, `Budget.limits()`.
+            late: returns at once; the run is stored with the first thing that is written of it, and after so many seconds at the latest.
         """
         key = seed if isinstance(seed, Key) else Key(seed)
         wide = {
@@ -147,16 +152,33 @@ class Store:
             "seed": str(key.entropy),
         }
 
+        def insert_as(connection: sa.Connection, name: str) -> int | None:
+            number: int | None = insert_new(connection, runs.c.id, {"id": name, **line}, runs.c.number)
+            if number is not None:
+                connection.execute(NEW_DETAILS, {"run": number, **wide})
+            return number
+
         def insert(connection: sa.Connection) -> tuple[int, str]:
             while True:
                 name = _new_name(now)
-                number = insert_new(connection, runs.c.id, {"id": name, **line}, runs.c.number)
+                number = insert_as(connection, name)
                 if number is not None:
-                    connection.execute(NEW_DETAILS, {"run": number, **wide})
                     return number, name
 
-        number, name = await self._writer.run(insert)
-        return Recorder(self._writer, number, name, key, Journal(self._writer, number, 0, {}))
+        if late is None:
+            number, name = await self._writer.run(insert)
+            place = Line(number)
+            return Recorder(self._writer, place, name, key, Journal(self._writer, place, 0, {}))
+        name = _new_name(now, SURELY_NEW)
+
+        def insert_late(connection: sa.Connection) -> int:
+            number = insert_as(connection, name)
+            if number is None:
+                raise StoreError(f"There is a run {name} already.")
+            return number
+
+        row = LateRow(self._writer, insert_late, late)
+        return Recorder(row, row.line, name, key, Journal(row, row.line, 0, {}))
 
     async def resume(self, name: str, *, take_over: bool = False) -> Recorder:
         """A run that was killed, interrupted, failed or stopped by its budget, taken up after its last checkpoint.
@@ -186,8 +208,9 @@ class Store:
             cleared = details.update().where(details.c.run == found.number)
             connection.execute(cleared.values(result=None, error=None))
             kept = Journal.read(connection, found.number, step)
-            journal = Journal(self._writer, found.number, step, kept)
-            return Recorder(self._writer, found.number, found.id, reading.read_key(connection, found), journal, at)
+            place = Line(found.number)
+            journal = Journal(self._writer, place, step, kept)
+            return Recorder(self._writer, place, found.id, reading.read_key(connection, found), journal, at)
 
         return await self._writer.run(claim)
 
@@ -269,12 +292,12 @@ def _task_bytes(task: Task) -> bytes:
         ) from None
 
 
-def _new_name(now: float) -> str:
+def _new_name(now: float, letters: int = 5) -> str:
     """A name that sorts by time, and that hardly any run has: 20261123-101500-x7kqa."""
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
     # One number for all letters: asking the system for randomness costs more than the rest of a name.
-    number = secrets.randbelow(len(LETTERS) ** 5)
-    return f"{stamp}-{''.join(LETTERS[number // len(LETTERS) ** k % len(LETTERS)] for k in range(5))}"
+    number = secrets.randbelow(len(LETTERS) ** letters)
+    return f"{stamp}-{''.join(LETTERS[number // len(LETTERS) ** k % len(LETTERS)] for k in range(letters))}"
 
 
 def _check_resumable(found: RunLine, take_over: bool) -> None:

@@ -133,6 +133,10 @@ class Writer:
         piece.done.set_exception(error)
 
 
+def nothing(connection: sa.Connection) -> None:
+    """Work that is done when all work before it is done."""
+
+
 def _lost(error: BaseException) -> StoreError:
     lost = StoreError(f"The store could not keep the run, so the run stops: {error}")
     lost.__cause__ = error
