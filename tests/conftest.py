@@ -4,6 +4,7 @@ at the end, so that a slow folder is seen."""
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections import defaultdict
 from pathlib import Path
@@ -44,6 +45,9 @@ STORE = tempfile.TemporaryDirectory(prefix="outthink-tests-")
 def pytest_configure(config: pytest.Config) -> None:
     # No test, and no command that a test runs, writes into the store of whoever runs the tests.
     os.environ["OUTTHINK_STORE"] = str(Path(STORE.name) / "runs.sqlite")
+    # A shell without job control starts what is in its background with Ctrl-C ignored, and so would be all that tests start.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(config, "workerinput"):
         # Two workers with two threads each on two cores wait for each other at every barrier of the arithmetic.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
