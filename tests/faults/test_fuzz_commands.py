@@ -32,6 +32,8 @@ HELD: Mapping[Path_, list[str]] = {
     ("bench", "run"): ["--tasks", "no such task"],
     ("train", "digits"): ["--seed=-1"],
     ("train", "laboratory"): ["--steps=none"],
+    ("train", "laboratory-sql"): ["--steps=none"],
+    ("train", "laboratory-value"): ["--steps=none"],
     ("train", "head"): ["--task", "no such task"],
     ("models", "install"): ["no such model"],
     ("demo",): ["--seed=-1"],
