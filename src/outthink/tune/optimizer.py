@@ -151,7 +151,7 @@ class Optimizer:
                 return np.log(np.maximum(noisy_improvement(known, points, x, noise), 1e-300))
             return log_expected_improvement(known.mean(x) - values.max(), np.sqrt(known.variance(x)))
 
-        best = climbed(worth, self.space, incumbent, rng, climb=not self.noisy)
+        best = climbed(worth, self.space, incumbent, rng)
         taken = {frozen(config) for config in (*self._configs, *self._pending, *self._failed)}
         for point in best:
             config = self.space.decode(point)
@@ -172,9 +172,7 @@ class Optimizer:
         return Posterior(known.kernel, distinct, repeated(counts, float(self.fitted.noises[0])), known.level)
 
 
-def climbed(
-    worth: Worth, space: Space, incumbent: FloatArray, rng: np.random.Generator, *, climb: bool = True
-) -> list[FloatArray]:
+def climbed(worth: Worth, space: Space, incumbent: FloatArray, rng: np.random.Generator) -> list[FloatArray]:
     """Points where `worth` is high, the highest first: scattered ones, some around the incumbent, and what is climbed to from the best.
 
     Points are those of configurations, rounded before they are looked at, but for the climbing between.
@@ -187,8 +185,7 @@ def climbed(
     values = worth(starts)
     order = np.argsort(-values, kind="stable")
     found = [starts[i] for i in order[:CLIMBS].tolist()]
-    if climb:
-        found += [_climb(worth, point) for point in found]
+    found += [_climb(worth, point) for point in found]
     ends = rounded(np.array(found), space)
     last = worth(ends)
     return [ends[i] for i in np.argsort(-last, kind="stable").tolist()]
