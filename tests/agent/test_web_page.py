@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from outthink.agent import Agent, AgentProcess, EnvironmentReward, Reward, WebPage, described_page
@@ -13,13 +11,6 @@ from outthink.search import Refine
 from tests.agent.players import playing
 
 pytestmark = pytest.mark.needs("boxed-browser")
-
-
-@pytest.fixture(scope="module")
-def drawing() -> Iterator[Renderer]:
-    made = Renderer(seconds=20.0)
-    yield made
-    made.close()
 
 
 async def earned(environment: WebPage, action: str) -> Reward:

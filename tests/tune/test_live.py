@@ -185,6 +185,16 @@ async def test_a_cap_is_kept_and_what_it_ends_has_no_value(problem: Problem, tmp
             assert config is REDRAWING or all(whole.values[name] == value for name, value in part.values.items())
 
 
+async def test_a_measurement_pays_no_more_than_it_may(problem: Problem, tmp_path: Path) -> None:
+    """Whatever the session's own budget is: here it has none."""
+    for config in (like(VOTE, algorithm_n=4), REDRAWING):
+        async with opened(problem, tmp_path / str(config["algorithm.redraws"])) as bench:
+            part = await bench.objective.measure(config, bench.questions, 2_000)
+            assert 0 < bench.counted == part.tokens <= 2_000
+            assert 0 < len(part.values) < len(bench.questions)
+            assert not part.failures
+
+
 async def test_what_a_cut_ends_is_no_value_and_never_stored(problem: Problem, tmp_path: Path) -> None:
     cut = Cut()
     async with opened(problem, tmp_path, cut=cut) as bench:

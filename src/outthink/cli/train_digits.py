@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from outthink.cli.training_options import out_option, seed_option
+
 
 @click.command()
 @click.option(
@@ -21,9 +23,7 @@ import click
     metavar="FOLDER",
     help="Where MNIST's IDX files are: train-* and t10k-*, or either.",
 )
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the split, weights and noise."
-)
+@seed_option(1, "Of the split, weights and noise.")
 @click.option(
     "--share",
     type=click.FloatRange(0.0, 1.0, min_open=True),
@@ -31,14 +31,7 @@ import click
     show_default=True,
     help="Of the steps: less for a first look.",
 )
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    metavar="FOLDER",
-    default=Path("digits"),
-    show_default=True,
-    help="Where all goes.",
-)
+@out_option("digits")
 @click.option(
     "--samples",
     type=click.IntRange(min=2),

@@ -6,23 +6,14 @@ from pathlib import Path
 
 import click
 
+from outthink.cli.training_options import STEPS, WORKERS, out_option, seed_option
+
 
 @click.command()
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the data and of the first weights."
-)
-@click.option("--steps", type=click.IntRange(min=1), help="Fewer for a first look.  [default: as the shipped model]")
-@click.option(
-    "--workers", type=click.IntRange(1, 2), default=2, show_default=True, help="Processes of one thread each."
-)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    metavar="FOLDER",
-    default=Path("laboratory"),
-    show_default=True,
-    help="Where all goes.",
-)
+@seed_option(1)
+@STEPS
+@WORKERS
+@out_option("laboratory")
 @click.option(
     "--problems", type=click.IntRange(min=2), default=100, show_default=True, help="Of each kind, to measure on."
 )

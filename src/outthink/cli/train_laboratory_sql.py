@@ -6,23 +6,14 @@ from pathlib import Path
 
 import click
 
+from outthink.cli.training_options import STEPS, WORKERS, out_option, seed_option
+
 
 @click.command("laboratory-sql")
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=21, show_default=True, help="Of the data and of the first weights."
-)
-@click.option("--steps", type=click.IntRange(min=1), help="Fewer for a first look.  [default: as the shipped model]")
-@click.option(
-    "--workers", type=click.IntRange(1, 2), default=2, show_default=True, help="Processes of one thread each."
-)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    metavar="FOLDER",
-    default=Path("laboratory-sql"),
-    show_default=True,
-    help="Where all goes.",
-)
+@seed_option(21)
+@STEPS
+@WORKERS
+@out_option("laboratory-sql")
 @click.option("--questions", type=click.IntRange(min=2), default=200, show_default=True, help="To measure on.")
 def laboratory_sql(seed: int, steps: int | None, workers: int, out: Path, questions: int) -> None:
     """Train the laboratory's SQL model, 1.4 million parameters, on questions and rounds of refinement: about ten minutes on one core.

@@ -6,23 +6,16 @@ from pathlib import Path
 
 import click
 
+from outthink.cli.training_options import STEPS, out_option, seed_option
+
 
 @click.command("laboratory-value")
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=11, show_default=True, help="Of the rollouts and of their order."
-)
-@click.option("--steps", type=click.IntRange(min=1), help="Fewer for a first look.  [default: as the shipped model]")
+@seed_option(11, "Of the rollouts and of their order.")
+@STEPS
 @click.option(
     "--problems", type=click.IntRange(min=3), help="To sample the model on, of each kind.  [default: as above]"
 )
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    metavar="FOLDER",
-    default=Path("laboratory"),
-    show_default=True,
-    help="Where all goes.",
-)
+@out_option("laboratory")
 def laboratory_value(seed: int, steps: int | None, problems: int | None, out: Path) -> None:
     """Train the laboratory's value model: the laboratory model's own weights, through all layers, on lines with their exact worth.
 

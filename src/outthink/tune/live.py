@@ -12,9 +12,10 @@ budget is kept as in any search: a question that it does not suffice for has no 
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from outthink.bench.contest import Contestant, Question, is_cut, unrecorded
 from outthink.bench.grid.drawing import PoolPlan
@@ -25,8 +26,9 @@ from outthink.bench.open_recipes import OpenRecipes
 from outthink.bench.outcome import Outcome
 from outthink.bench.pools import Pool, apart
 from outthink.core.component import Parts
-from outthink.core.cost import Cost, Role
+from outthink.core.cost import Budget, Cost, Role
 from outthink.core.errors import OutthinkError
+from outthink.core.ledger import Ledger
 from outthink.core.session import Session
 from outthink.core.task import Task
 from outthink.core.verifier import Verifier
@@ -128,9 +130,9 @@ class LiveRecipes(Objective):
         recipe = self._problem.with_config(config)
         reader = self._readers.get(frozen(config))
         if reader is None:
-            outcomes = await self.answered(recipe, questions)
+            outcomes = await self.answered(recipe, questions, most)
         else:
-            outcomes = await self._chosen(config, recipe, reader, questions)
+            outcomes = await self._chosen(config, recipe, reader, questions, most)
         after = self._session.ledger.state()
         bill: dict[Role, Cost] = {role: after[role] - before[role] for role in after}
         tokens = float(sum(cost.tokens for cost in bill.values()))
@@ -153,33 +155,41 @@ class LiveRecipes(Objective):
                 found.append(_measured(config, outcomes, 0.0, {}))
         return found
 
-    async def answered(self, recipe: Recipe, questions: Sequence[str]) -> list[Outcome]:
-        """What a recipe says to the questions, but for those that a limit of the whole study or a cut kept from being answered.
+    async def answered(self, recipe: Recipe, questions: Sequence[str], most: float = math.inf) -> list[Outcome]:
+        """What a recipe says to the questions, but for those that `most` tokens, the session's own limit or a cut left unanswered.
 
         Raises what building it raises; what breaks on one question is in its outcome.
         """
         async with self._recipes.built(recipe) as built:
             contestant = Contestant(METHOD, 1, lambda question, seed: built.solver)
+            paying = self._within(most)
 
             async def one(name: str) -> Outcome | None:
-                grown = await grow(contestant, self._by_id[name], SEED, recipe.budget, self._session)
-                return None if grown.kept_from_being_whole(self._session) else grown.outcome
+                grown = await grow(contestant, self._by_id[name], SEED, recipe.budget, paying)
+                return None if grown.kept_from_being_whole(paying) else grown.outcome
 
             return await self._in_rounds(questions, one)
 
     async def _chosen(
-        self, config: Mapping[str, Value], recipe: Recipe, reader: Reader, questions: Sequence[str]
+        self, config: Mapping[str, Value], recipe: Recipe, reader: Reader, questions: Sequence[str], most: float
     ) -> list[Outcome]:
         async with self._recipes.built(recipe) as built, AsyncExitStack() as stack:
             judges = {label: await self._judge(one, stack) for label, one in self._judges.get(reader.pool, {}).items()}
+            paying = self._within(most)
             plan = plan_of(reader, built, judges, self._by_id[questions[0]].asked)
 
             async def one(question: str) -> Outcome | None:
                 asked = self._by_id[question]
-                pool = await self._samples.upto(plan, asked, self._session, reader.label, judges)
+                pool = await self._samples.upto(plan, asked, paying, reader.label, judges)
                 return None if pool is None else await self._select(config, built, reader, question, pool)
 
             return await self._in_rounds(questions, one)
+
+    def _within(self, most: float) -> Session:
+        """The session, with `most` tokens of its ledger."""
+        if math.isinf(most):
+            return self._session
+        return replace(self._session, ledger=Ledger(Budget(tokens=int(most)), parent=self._session.ledger))
 
     async def _in_rounds(
         self, questions: Sequence[str], one: Callable[[str], Awaitable[Outcome | None]]

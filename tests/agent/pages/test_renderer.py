@@ -23,13 +23,6 @@ pytestmark = pytest.mark.needs("boxed-browser")
 
 
 @pytest.fixture(scope="module")
-def drawing() -> Iterator[Renderer]:
-    made = Renderer(seconds=20.0)
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
 def bare() -> Iterator[Callable[[str], str]]:
     """A browser in its box with no other wall: what it says of an address that it is sent to, "" for nothing."""
     with Browser() as browser:
