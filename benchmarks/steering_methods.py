@@ -64,6 +64,7 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "feynman-kac-sum": {"strength": 64.0, "every": 1},
     "beam": {"width": 16},
     "rollover": {"n": 2},
+    "rollover-preserving": {"n": 2},
     "tree-search": {"c": 0.1, "strength": 16.0, "widening": 1.0, "exponent": 0.5},
     "evolution": {"strength_at_start": 0.3, "tournament": 8},
 }
@@ -83,6 +84,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     "feynman-kac-sum": [{"strength": s, "every": 1} for s in (1.0, 4.0, 16.0, 64.0)],
     "beam": [{"width": w} for w in (2, 4, 8, 16)],
     "rollover": [{"n": n} for n in (1, 2, 4)],
+    "rollover-preserving": [{"n": n} for n in (1, 2, 4)],
     "tree-search": [
         {"c": 0.5, "strength": 4.0, "widening": 2.0, "exponent": 0.8},
         {"c": 0.5, "strength": 4.0, "widening": 1.0, "exponent": 0.5},
@@ -196,13 +198,17 @@ def path_search(problem: Problem, budget: int, *, start: int, back: int, ahead: 
     return Entrant("even", Rewind(n=n, children=children, start=start, back=back, ahead=ahead), True)
 
 
-def rollover(problem: Problem, budget: int, *, n: int) -> Entrant:
+def rollover(kind: Kind) -> Making:
     """Rollover budget forcing: a tenth of a line's proposals for the first draws (3 each), the rest in equal quotas (2 each)."""
-    lines = max(n, budget // 800 * n)
-    of_a_line = budget / lines
-    first = max(1, int(0.1 * of_a_line / 3))
-    quota = max(1, int(0.9 * of_a_line / 2) // STEPS)
-    return Entrant("flow", Rollover(n=lines, first=first, quota=quota, proposals=ENDLESS), True)
+
+    def make(problem: Problem, budget: int, *, n: int) -> Entrant:
+        lines = max(n, budget // 800 * n)
+        of_a_line = budget / lines
+        first = max(1, int(0.1 * of_a_line / 3))
+        quota = max(1, int(0.9 * of_a_line / 2) // STEPS)
+        return Entrant(kind, Rollover(n=lines, first=first, quota=quota, proposals=ENDLESS), True)
+
+    return make
 
 
 ENTRANTS: dict[str, Making] = {
@@ -217,7 +223,9 @@ ENTRANTS: dict[str, Making] = {
     "tree-search": tree_search,
     "evolution": evolution,
     "best-of-n-flow": best_of("flow"),
-    "rollover": rollover,
+    "rollover": rollover("flow"),
+    "best-of-n-preserving": best_of("preserving"),
+    "rollover-preserving": rollover("preserving"),
     "importance-sampling": importance_sampling,
     "feynman-kac-difference-sampling": sampling("difference"),
     "feynman-kac-max-sampling": sampling("max"),
@@ -226,8 +234,8 @@ ENTRANTS: dict[str, Making] = {
 }
 """How each method is made for a problem and a budget."""
 
-SEARCHES = tuple(ENTRANTS)[:12]
+SEARCHES = tuple(ENTRANTS)[:14]
 """Methods that compete for the highest reward."""
 
-SAMPLERS = tuple(ENTRANTS)[12:]
+SAMPLERS = tuple(ENTRANTS)[14:]
 """Methods that aim at p(x) exp(temper * reward)."""

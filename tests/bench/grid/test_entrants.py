@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from outthink.bench.grid import Axis, Grid, GridRecipe, Posed, Variant, grid_presets, not_run_of, read_grid
+from outthink.bench.grid import Axis, Grid, GridRecipe, NotRun, Posed, Variant, grid_presets, not_run_of, read_grid
 from outthink.bench.grid.entrants import Entrant, entrants
 from outthink.bench.grid.selecting import selects
 from outthink.bench.tasks import TaskSet
@@ -92,8 +92,10 @@ def test_one_thing_is_varied_at_a_time(tmp_path: Path) -> None:
     process = found["vote top-p=0.5", 2, "one"].recipe.process
     assert (process.sampling.temperature, process.sampling.top_p) == (1.0, 0.5)
     said = not_run_of(grid)
-    assert [one.what for one in said] == [f"method {one.called} temperature=cold" for one in grid.recipes]
-    assert {one.why for one in said} == {"too cold"}
+    everyone = ", ".join(one.called for one in grid.recipes)
+    assert said == (NotRun(f"methods {everyone} temperature=cold", "too cold"),)
+    alone = replace(grid, axes=(replace(grid.axes[0], recipes=("vote",)),))
+    assert not_run_of(alone) == (NotRun("method vote temperature=cold", "too cold"),)
 
 
 def test_a_recipe_that_cannot_be_is_named(tmp_path: Path) -> None:
@@ -151,7 +153,7 @@ def test_the_bag_of_tricks_is_six_methods_over_eight_tasks_with_its_axes() -> No
     assert grid.process["sampling"] == {"temperature": 0.7, "top_p": 0.9}
     missing = {one.what.partition(" ")[2] for one in not_run_of(grid)}
     assert {f"best-of-n reward={name}" for name in axes["reward"][-3:]} <= missing
-    assert all(f"{method} model={model}" in missing for method in methods for model in axes["model"])
+    assert {f"{', '.join(methods)} model={model}" for model in axes["model"]} <= missing
 
 
 def test_the_verifier_free_study_has_no_trained_verifier() -> None:

@@ -58,11 +58,14 @@ def entrants(grid: Grid, posed: Posed) -> list[Entrant]:
 
 
 def not_run(grid: Grid) -> tuple[NotRun, ...]:
-    """The methods of a grid that are not run here, and why."""
+    """The methods of a grid that are not run here, and why: one line for all that a variant of an axis keeps out."""
+    kept_out: dict[tuple[str, str], list[str]] = {}
+    for entry, method, variant in _methods(grid):
+        if why := entry.not_run or variant.not_run:
+            kept_out.setdefault((method.removeprefix(entry.called), why), []).append(entry.called)
     return tuple(
-        NotRun(f"method {method}", entry.not_run or variant.not_run)
-        for entry, method, variant in _methods(grid)
-        if entry.not_run or variant.not_run
+        NotRun(f"method{'s' * (len(called) > 1)} {', '.join(called)}{varied}", why)
+        for (varied, why), called in kept_out.items()
     )
 
 
