@@ -84,11 +84,11 @@ class Ready:
 def prepared(asked: Asked) -> Ready:
     """Open the model, find the reward, set the method. Raises what is wrong with any of them; spends nothing."""
     from outthink.core.solver import Search
-    from outthink.diffusion.steering import open_model, reward_by_name, solver_by_name
+    from outthink.diffusion.steering import judge_of, open_model, reward_by_name, solver_by_name
     from outthink.recipes.most import price
 
     chosen = None if asked.solver is None else solver_by_name(asked.solver)
-    judge = reward_by_name(asked.reward, label=asked.label, partial=asked.partial)
+    judge = reward_by_name(asked.reward, label=asked.label, partial=asked.partial, judge=lambda: judge_of(asked.model))
     model = open_model(
         asked.model,
         label=asked.label,

@@ -63,6 +63,8 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     def __add__(self, other: Cost) -> Cost:
         if other is ZERO:
             return self
+        if self is ZERO:
+            return other
         return Cost(
             input_tokens=self.input_tokens + other.input_tokens,
             cached_input_tokens=self.cached_input_tokens + other.cached_input_tokens,
@@ -76,7 +78,7 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def __sub__(self, other: Cost) -> Cost:
-        return self + other.times(-1)
+        return self if other is ZERO else self + other.times(-1)
 
     def times(self, n: int) -> Cost:
         """`n` such costs; none cost nothing, whatever the price."""

@@ -35,21 +35,23 @@ class Rows(Saved):
     shared: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
-        lengths = {name: len(getattr(self, name)) for name in _columns(type(self))}
-        if len(set(lengths.values())) > 1:
-            raise ValueError(f"{type(self).__name__}: columns disagree on the number of members: {lengths}.")
+        columns = _COLUMNS[type(self)]
+        lengths = [len(getattr(self, name)) for name in columns]
+        if lengths.count(lengths[0]) < len(lengths):
+            named = dict(zip(columns, lengths, strict=True))
+            raise ValueError(f"{type(self).__name__}: columns disagree on the number of members: {named}.")
 
     def __len__(self) -> int:
-        return len(getattr(self, _columns(type(self))[0]))
+        return len(getattr(self, _COLUMNS[type(self)][0]))
 
     def take(self: R, index: Index) -> R:
         """The members at `index` (positions, or a mask), in that order; repeated positions are forks."""
         at = as_index(index)
-        return dataclasses.replace(self, **{name: _gather(getattr(self, name), at) for name in _columns(type(self))})
+        return dataclasses.replace(self, **{name: _gather(getattr(self, name), at) for name in _COLUMNS[type(self)]})
 
     def join(self: R, other: R) -> R:
         """These members followed by the others; shared fields are this one's."""
-        changes = {name: _append(getattr(self, name), getattr(other, name)) for name in _columns(type(self))}
+        changes = {name: _append(getattr(self, name), getattr(other, name)) for name in _COLUMNS[type(self)]}
         return dataclasses.replace(self, **changes)
 
 
@@ -61,11 +63,12 @@ def _append(left: Any, right: Any) -> Any:
     return left.join(right) if isinstance(left, Rows) else np.concatenate([left, right])
 
 
-_COLUMNS: dict[type[Rows], tuple[str, ...]] = {}
+class _Columns(dict[type[Rows], tuple[str, ...]]):
+    """The names of each class's columns, looked up when they are first asked for."""
+
+    def __missing__(self, cls: type[Rows]) -> tuple[str, ...]:
+        found = self[cls] = tuple(f.name for f in dataclasses.fields(cls) if f.name not in cls.shared)
+        return found
 
 
-def _columns(cls: type[Rows]) -> tuple[str, ...]:
-    found = _COLUMNS.get(cls)
-    if found is None:
-        found = _COLUMNS[cls] = tuple(f.name for f in dataclasses.fields(cls) if f.name not in cls.shared)
-    return found
+_COLUMNS = _Columns()

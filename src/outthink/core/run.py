@@ -192,7 +192,7 @@ class Run:
             for warning in judged.warnings:
                 self.warn(warning)
             self._charged("verify")
-            values = tuple(None if math.isnan(v) else v for v in judged.values.tolist())
+            values = tuple([None if math.isnan(v) else v for v in judged.values.tolist()])
             self.emit(Scored(nodes=tuple(judged.batch.id.tolist()), values=values))
         return self.scores.values(batch)
 
@@ -294,7 +294,7 @@ class Run:
         scored: bool = True,
         depth: IntArray | None = None,
     ) -> Moved:
-        n, slots = len(batch), np.flatnonzero(which)
+        n, slots = len(batch), which.nonzero()[0]
         log_ratio, moved, short = np.zeros(n), np.zeros(n, bool), np.zeros(n, bool)
         if len(slots) == 0:
             return Moved(batch, log_ratio, moved, short)
@@ -315,26 +315,24 @@ class Run:
                 for slot, failure in sorted(got.failures.items()):
                     self._lost(int(batch.id[chunk[slot]]), failure)
                     failed[chunk[slot]] = True
-                at = chunk[~waiting]
-                went = ~failed[at]
+                went = (~(waiting | failed[chunk])).nonzero()[0]
+                at = chunk[went]
                 parts.append(got.states)
-                origin[at[went]] = offset + np.flatnonzero(~waiting)[went]
+                origin[at] = offset + went
                 offset += len(chunk)
-                moved[at[went]] = True
-                done[at[went]] = got.done[~waiting][went]
-                log_ratio[at[went]] = got.log_ratio[~waiting][went]
+                moved[at], done[at], log_ratio[at] = True, got.done[went], got.log_ratio[went]
                 short[chunk] = got.was_short() | waiting
                 queue = np.concatenate([chunk[waiting], queue[len(chunk) :]])
-                if extra != ZERO:
-                    # The shares of those that moved stay promised while the others are served.
-                    share = extra.times(int(went.sum()))
-                    self.session.ledger.claim(share)
-                    shares = shares + share
                 if waiting.all() or self.session.cut.reason:
                     limit = self.session.cut.reason or allowance.limit
                     if not limit:
                         raise stuck(self.process)
                     break
+                if len(queue) and extra != ZERO:
+                    # The shares of those that moved stay promised while the others are served.
+                    share = extra.times(len(went))
+                    self.session.ledger.claim(share)
+                    shares = shares + share
         finally:
             self.session.ledger.release(shares)
         short[queue] = True
@@ -342,17 +340,19 @@ class Run:
             self.limit = limit
             if not moved.any() and not (failed & ~batch.failed).any():
                 raise BudgetExhausted(limit)
-        states = parts[1] if len(parts) == 2 and moved.all() and len(slots) == n else self._assemble(parts, origin)
+        went = moved.nonzero()[0]
+        states = parts[1] if len(parts) == 2 and len(went) == n else self._assemble(parts, origin)
         nodes = batch.id.copy()
-        nodes[moved] = self._nodes(int(moved.sum()))
-        self.survival = self.survival.with_kept(int(moved.sum()))
+        nodes[went] = fresh = self._nodes(len(went))
+        numbers = fresh.tolist()
+        self.survival = self.survival.with_kept(len(went))
         if self.scores is not None and extra != ZERO:
-            self.scores.hold(nodes[moved].tolist(), extra)
+            self.scores.hold(numbers, extra)
         self.emit(
             Advanced(
-                parents=tuple(batch.id[moved].tolist()),
-                nodes=tuple(nodes[moved].tolist()),
-                done=tuple(done[moved].tolist()),
+                parents=tuple(batch.id[went].tolist()),
+                nodes=tuple(numbers),
+                done=tuple(done[went].tolist()),
                 kind=kind,
             )
         )

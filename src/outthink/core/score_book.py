@@ -87,22 +87,22 @@ class ScoreBook:
         return np.array(
             [
                 np.nan if lost else known.get(node, np.nan)
-                for node, lost in zip(batch.id.tolist(), batch.failed, strict=True)
+                for node, lost in zip(batch.id.tolist(), batch.failed.tolist(), strict=True)
             ]
         )
 
     async def judge(self, batch: Batch) -> Judged | None:
         """Judge the members that can be rated and have no score yet; None when there are none."""
-        self.release(batch.id.tolist())
-        ratable = ~batch.failed & (batch.done | self.verifier.spec.partial)
-        first: dict[int, int] = {}
         nodes = batch.id.tolist()
-        for i in np.flatnonzero(ratable).tolist():
+        self.release(nodes)
+        ledger, spec = self.session.ledger, self.verifier.spec
+        ratable = ~batch.failed & (batch.done | spec.partial)
+        first: dict[int, int] = {}
+        for i in ratable.nonzero()[0].tolist():
             first.setdefault(nodes[i], i)
         fresh = [i for node, i in first.items() if node not in self.known]
         if not fresh:
             return None
-        ledger, spec = self.session.ledger, self.verifier.spec
         allowance, share = Allowance(ledger, cut=self.session.cut), self.share()
         granted = allowance.claim_each(len(fresh), fixed=share)
         served = [i for i, units in zip(fresh, granted, strict=True) if units is not None]
@@ -158,8 +158,10 @@ def _checked(scores: Scores, batch: Batch, spec: ScoreSpec) -> FloatArray:
                 remedy="Return one value per candidate, nan for no opinion.",
             )
         )
-    values[[*scores.failures, *scores.unjudged]] = np.nan
-    bad = np.flatnonzero(~np.isnan(values) & ~((values >= spec.low) & (values <= spec.high)))
+    if scores.failures or scores.unjudged:
+        values[[*scores.failures, *scores.unjudged]] = np.nan
+    within = (values >= spec.low) & (values <= spec.high)
+    bad = (~(within | np.isnan(values))).nonzero()[0]
     if len(bad):
         raise VerifierError(
             explain(

@@ -186,15 +186,13 @@ def to_log(values: FloatArray, how: LogMap) -> tuple[FloatArray, int]:
     Raises `VerifierError` for a score that is no probability where one is needed; names the member and offers `raw`.
     Source: spec 03, log-weight of one score; Puri et al. 2025, section 3.
     """
+    if how is LogMap.RAW:
+        endless = (values == np.inf).nonzero()[0]
+        if len(endless):
+            raise VerifierError(f"Score of member {int(endless[0])} is +inf; expected a finite log-weight.")
+        return values.astype(np.float64), 0
     known = ~np.isnan(values)
     result = np.full(len(values), np.nan)
-    if how is LogMap.RAW:
-        if np.isposinf(values[known]).any():
-            raise VerifierError(
-                f"Score of member {int(np.flatnonzero(np.isposinf(values))[0])} is +inf; expected a finite log-weight."
-            )
-        result[known] = values[known]
-        return result, 0
     bad = np.flatnonzero(known & ~((values >= 0.0) & (values <= 1.0)))
     if len(bad):
         raise VerifierError(

@@ -6,6 +6,9 @@ sample's own place is part of the sample, so only a fresh or changed one pays fo
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from itertools import accumulate
+
 import numpy as np
 
 from outthink.core.cost import Cost
@@ -18,6 +21,8 @@ from outthink.numerics.types import IntArray
 REFUSED = -1
 """Granted to a slot for which nothing useful fitted."""
 
+_CALL = Cost(calls=1)
+
 
 class Claims:
     """Claims in slot order for samples on one grid. `evaluations`: what asking about one sample once costs."""
@@ -29,25 +34,31 @@ class Claims:
         going_on = np.arange(1, grid.steps + 1) < grid.steps
         self.of_level: IntArray = np.asarray(solver.between * ends_noisy + going_on, np.int64)
         """Times that the step which leaves each level asks, [steps]."""
+        self._of_level: list[int] = self.of_level.tolist()
 
     def steps(self, states: Latents, wanted: IntArray, allowance: Allowance) -> IntArray:
         """Steps granted to each slot, [n]: as many of those wanted as fit; `REFUSED` for none, 0 where none were wanted."""
-        granted, opening = np.zeros(len(states), np.int64), self._opening(states)
-        at = np.flatnonzero(wanted > 0)
-        if len(at) > 1 and _alike(opening[at]) and _alike(states.level[at]) and _alike(wanted[at]):
-            i = at[0]
-            reach = opening[i] + np.cumsum(self.of_level[states.level[i] :][: int(wanted[i])])
-            most, least = int(reach[-1]), int(reach[0])
-            each = allowance.claim_each(len(at), fixed=Cost(calls=1), unit=self._unit, most=most, least=least)
+        granted = np.zeros(len(states), np.int64)
+        at = (wanted > 0).nonzero()[0]
+        asks = list(
+            zip(self._opening(states)[at].tolist(), states.level[at].tolist(), wanted[at].tolist(), strict=True)
+        )
+        if len(set(asks)) == 1:
+            reach = self._reach(*asks[0])
+            each = allowance.claim_each(len(at), fixed=_CALL, unit=self._unit, most=reach[-1], least=reach[0])
             # How many steps each distinct reply pays for: nearly always all slots get the same.
-            paid = {got: REFUSED if got is None else int((reach <= got).sum()) for got in set(each)}
+            paid = {got: REFUSED if got is None else bisect_right(reach, got) for got in set(each)}
             granted[at] = [paid[got] for got in each]
             return granted
-        for i in at.tolist():
-            reach = opening[i] + np.cumsum(self.of_level[states.level[i] :][: int(wanted[i])])
-            got = self._claim(int(reach[-1]), int(reach[0]), allowance)
-            granted[i] = REFUSED if got is None else int((reach <= got).sum())
+        for i, ask in zip(at.tolist(), asks, strict=True):
+            reach = self._reach(*ask)
+            got = self._claim(reach[-1], reach[0], allowance)
+            granted[i] = REFUSED if got is None else bisect_right(reach, got)
         return granted
+
+    def _reach(self, opening: int, level: int, steps: int) -> list[int]:
+        """Times that one sample has asked after each of its next `steps` steps, [steps], never falling."""
+        return list(accumulate(self._of_level[level : level + steps], initial=opening))[1:]
 
     def whole(self, times: IntArray, wanted: IntArray, allowance: Allowance) -> IntArray:
         """For moves that are made whole or not at all: 1, `REFUSED`, or 0 where none is wanted ([n] of 0 and 1), `times` [n] asked each."""
@@ -60,8 +71,4 @@ class Claims:
         return np.asarray(~states.asked & (states.level < self._steps), np.int64)
 
     def _claim(self, most: int, least: int, allowance: Allowance) -> int | None:
-        return allowance.claim(fixed=Cost(calls=1), unit=self._unit, most=most, least=least)
-
-
-def _alike(column: IntArray) -> bool:
-    return bool((column == column[0]).all())
+        return allowance.claim(fixed=_CALL, unit=self._unit, most=most, least=least)

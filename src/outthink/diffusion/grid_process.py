@@ -7,9 +7,7 @@ sample and starts its next step.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypedDict
 
 import numpy as np
@@ -27,7 +25,8 @@ from outthink.diffusion.latents import Latents, SavedLatents, joined
 from outthink.diffusion.levels import Grid
 from outthink.diffusion.moves import ended
 from outthink.diffusion.network import Condition, Network
-from outthink.diffusion.recorded import for_record, wanted_by_record
+from outthink.diffusion.off_loop import Crew, off_loop
+from outthink.diffusion.recorded import for_record, levels_of_record, wanted_by_record
 from outthink.diffusion.solvers.solver import Solver
 from outthink.diffusion.stepping import Stepper, Walked
 from outthink.diffusion.tensors import chosen
@@ -39,7 +38,7 @@ Decode = Callable[[torch.Tensor], torch.Tensor]
 START = 1
 """What a slot's seed is used for when a sample starts: see `outthink.diffusion.moves` for the other uses."""
 
-_WORKER = ThreadPoolExecutor(1, thread_name_prefix="outthink-diffusion")
+_WORKER = Crew("outthink-diffusion", 1)
 """All network calls of this process, one after the other: they use every core as it is, and the event loop stays free."""
 
 
@@ -82,6 +81,7 @@ class GridProcess(Process[Latents], Completable[Latents], Abridging):
         self._like = torch.zeros((), dtype=dtype, device=device)
         self._stepper = Stepper(network, grid, solver, self._like, condition)
         self._claims = Claims(grid, solver, network.evaluations)
+        self._recorded = levels_of_record(grid.steps)
         self.evaluations = self.calls = 0
 
     @property
@@ -150,7 +150,7 @@ class GridProcess(Process[Latents], Completable[Latents], Abridging):
 
     async def abridged(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Finished samples whole, images under way as thumbnails at a few levels, and nothing else: see `outthink.diffusion.recorded`."""
-        wanted = wanted_by_record(candidates, self.grid.steps)
+        wanted = wanted_by_record(candidates, self._recorded)
         kept: list[Candidate] = await self._off_loop(for_record, wanted) if wanted else []
         return kept
 
@@ -214,7 +214,7 @@ class GridProcess(Process[Latents], Completable[Latents], Abridging):
         )
 
     async def _off_loop(self, work: Callable[..., Any], *given: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(_WORKER, work, *given)
+        return await off_loop(_WORKER, work, *given)
 
     def _fresh(self, x: torch.Tensor) -> Latents:
         return Latents.fresh(x.to(self._like.dtype), self.solver.remembers, self._stepper.slopes)

@@ -14,7 +14,7 @@ import torch
 
 from outthink.diffusion.latents import Latents
 from outthink.diffusion.levels import Grid, Level
-from outthink.diffusion.tensors import noise, scaled, working_type
+from outthink.diffusion.tensors import noise, scaled, wide
 from outthink.numerics.types import FloatArray, IntArray, SeedArray
 
 _BACK, _NEIGHBOUR = 3, 4
@@ -25,7 +25,7 @@ def noised(states: Latents, now: Level, then: Level, seeds: SeedArray) -> torch.
     """The samples at noisier levels, [n, ...], by the forward kernel: (a'/a) x + sqrt(s'^2 - (a'/a)^2 s^2) z, which keeps every law."""
     keep = then.alpha / now.alpha
     deviation = np.sqrt(np.maximum(then.sigma**2 - keep**2 * now.sigma**2, 0.0))
-    x = states.x.to(working_type(states.x))
+    x = wide(states.x)
     return (scaled(keep, x) + scaled(deviation, noise(seeds, _BACK, x.shape[1:], x))).to(states.x.dtype)
 
 
@@ -41,7 +41,7 @@ def rewound(states: Latents, grid: Grid, target: IntArray, seeds: SeedArray) -> 
 
 def mixed(states: Latents, strength: FloatArray, scale: float, seeds: SeedArray) -> Latents:
     """Neighbours of pure noises: sqrt(1 - s^2) x + s z keeps their normal law exactly; strength 1 draws afresh."""
-    x = states.x.to(working_type(states.x))
+    x = wide(states.x)
     new = noise(seeds, _NEIGHBOUR, x.shape[1:], x)
     return states.at(
         (scaled(np.sqrt(1.0 - strength**2), x) + scaled(scale * strength, new)).to(states.x.dtype), states.level
@@ -58,7 +58,7 @@ def shaken(states: Latents, grid: Grid, strength: FloatArray, seeds: SeedArray) 
     with np.errstate(invalid="ignore"):
         gap = np.where(states.level < grid.steps, below.half_log_snr - level.half_log_snr, 0.0)
     deviation = strength * below.sigma * np.sqrt(-np.expm1(-2.0 * gap))
-    x = states.x.to(working_type(states.x))
+    x = wide(states.x)
     moved = (x + scaled(deviation, noise(seeds, _NEIGHBOUR, x.shape[1:], x))).to(states.x.dtype)
     return states.at(moved, states.level)
 

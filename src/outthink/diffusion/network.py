@@ -21,7 +21,7 @@ import torch
 from outthink.diffusion.conversions import Prediction, from_data, to_data
 from outthink.diffusion.levels import Level, Told, on_path
 from outthink.diffusion.paths import Path
-from outthink.diffusion.tensors import scaled, spread, working_type
+from outthink.diffusion.tensors import scaled, spread, wide
 
 Condition = Any
 """What a network is told besides: class numbers, text embeddings; None for nothing. Its rows are gathered by `rows`."""
@@ -73,22 +73,20 @@ class Plain(Network):
         self.call, self.predicts, self.at_once = call, predicts, at_once
 
     def data(self, x: torch.Tensor, level: Level, condition: Condition) -> torch.Tensor:
-        wide = x.to(working_type(x))
-        return to_data(self.predicts, self.output(x, level, condition).to(wide.dtype), wide, level)
+        given = wide(x)
+        return to_data(self.predicts, self.output(x, level, condition).to(given.dtype), given, level)
 
     def output(self, x: torch.Tensor, level: Level, condition: Condition) -> torch.Tensor:
         """The network's own output, [n, ...]."""
-        n, most = len(x), self.at_once or len(x)
+        n, most, told = len(x), self.at_once or len(x), _told(level, x)
         with torch.no_grad():
+            if n <= most:
+                return self.call(x, told, condition)
             parts = [
-                self.call(
-                    x[at : at + most],
-                    _told(level, x)[at : at + most],
-                    rows(condition, np.arange(at, min(n, at + most))),
-                )
+                self.call(x[at : at + most], told[at : at + most], rows(condition, np.arange(at, min(n, at + most))))
                 for at in range(0, n, most)
             ]
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
+        return torch.cat(parts)
 
 
 class Guided(Network):
@@ -169,6 +167,8 @@ def preconditioned(call: Call, deviation: float = 0.5) -> Call:
 
 def rows(condition: Condition, index: Any) -> Condition:
     """The condition of the samples at `index`: every tensor and array in it is gathered, everything else is shared by all."""
+    if condition is None:
+        return None
     if isinstance(condition, torch.Tensor):
         return condition[torch.as_tensor(np.asarray(index)).to(condition.device)]
     if isinstance(condition, np.ndarray):
@@ -206,4 +206,4 @@ def prediction_of(
     network: Network, kind: Prediction, x: torch.Tensor, level: Level, condition: Condition
 ) -> torch.Tensor:
     """What a network of another kind would have said, [n, ...]."""
-    return from_data(kind, network.data(x, level, condition), x.to(working_type(x)), level)
+    return from_data(kind, network.data(x, level, condition), wide(x), level)

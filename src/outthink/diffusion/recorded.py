@@ -29,10 +29,9 @@ def levels_of_record(steps: int) -> frozenset[int]:
     return frozenset((steps * (number + 1)) // kept for number in range(kept))
 
 
-def wanted_by_record(candidates: Sequence[Candidate], steps: int) -> list[Candidate]:
-    """Those of which anything is kept."""
-    at = levels_of_record(steps)
-    return [one for one in candidates if one.final or (_is_picture(one) and one.features.get("level") in at)]
+def wanted_by_record(candidates: Sequence[Candidate], at: frozenset[int]) -> list[Candidate]:
+    """Those of which anything is kept. `at`: the levels of the record."""
+    return [one for one in candidates if one.final or (one.features.get("level") in at and _is_picture(one))]
 
 
 def for_record(candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -6,6 +6,7 @@ that sample is lost and the others go on.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -17,7 +18,7 @@ from outthink.diffusion.latents import Latents
 from outthink.diffusion.levels import Grid, Level
 from outthink.diffusion.network import Condition, FieldNetwork, Network, rows
 from outthink.diffusion.solvers.solver import Here, Move, Past, Solver
-from outthink.diffusion.tensors import noise, spread, working_type
+from outthink.diffusion.tensors import noise, spread, wide
 from outthink.numerics.types import FloatArray, IntArray, SeedArray
 
 _STEP = 2
@@ -68,14 +69,15 @@ class Stepper:
             if stopped():
                 granted = np.minimum(granted, number)
                 break
-            at = np.flatnonzero(going & (granted > number))
+            at = (going & (granted > number)).nonzero()[0]
             if len(at) == 0:
                 break
             moved = self.step(states.take(at), seeds[at], number)
             asked += moved.asked
             log_ratio[at] += moved.log_ratio
-            failures |= {int(at[row]): failure for row, failure in moved.failures.items()}
-            going[[int(at[row]) for row in moved.failures]] = False
+            for row, failure in moved.failures.items():
+                failures[int(at[row])] = failure
+                going[at[row]] = False
             states = states.put(at, moved.states)
         return Walked(states, asked, failures, log_ratio, granted)
 
@@ -87,7 +89,7 @@ class Stepper:
             start: levels [n] that the samples stand at, in place of those that their numbers name; they remember nothing afterwards.
         """
         here_level = self.grid.at(states.level) if start is None else start
-        asked = int((~states.asked).sum())
+        asked = len(states) - int(np.count_nonzero(states.asked))
         states = self.predicted(states, here_level)
 
         def ask(x: torch.Tensor, level: Level) -> torch.Tensor:
@@ -95,7 +97,7 @@ class Stepper:
             asked += len(x)
             return self.data(x, level)
 
-        x = states.x.to(working_type(states.x))
+        x = wide(states.x)
         levels = here_level, self.grid.at(states.level + 1)
         here = Here(x, states.data.to(x.dtype), *levels, self._past(states), ask)
         if self.slopes:
@@ -111,7 +113,7 @@ class Stepper:
         # A neighbour keeps its law, so only steps down the grid are proposals.
         moved, ratio = self.drawn(move, z, here) if start is None else drawn(move, z)
         after = self._remembering(states, moved)
-        going_on = np.flatnonzero(after.level < self.grid.steps)
+        going_on = (after.level < self.grid.steps).nonzero()[0]
         if len(going_on) == len(states):
             after = self._settled(after, moved, here)
         elif len(going_on):
@@ -128,12 +130,12 @@ class Stepper:
 
     def predicted(self, states: Latents, level: Level | None = None) -> Latents:
         """The same samples, each with its prediction; those without one are asked about, at `level` [n] or where their numbers say."""
-        at = np.flatnonzero(~states.asked)
+        at = (~states.asked).nonzero()[0]
         if len(at) == 0:
             return states
         part = states.take(at)
         where = self.grid.at(part.level) if level is None else level.take(at)
-        data, slopes = self._said(part.x.to(working_type(part.x)), where)
+        data, slopes = self._said(wide(part.x), where)
         type_ = states.x.dtype
         known = replace(part, data=data.to(type_), slopes=slopes.to(type_), asked=np.ones(len(at), bool))
         return known if len(at) == len(states) else states.put(at, known)
@@ -176,11 +178,11 @@ class Stepper:
     def _past(self, states: Latents) -> Past:
         h = self.solver.remembers
         levels = tuple(self.grid.at(states.past_level[:, i]) for i in range(h))
-        return Past(tuple(states.past[:, i].to(working_type(states.x)) for i in range(h)), levels, states.known)
+        return Past(tuple(wide(states.past[:, i]) for i in range(h)), levels, states.known)
 
     def _lost(self, states: Latents) -> dict[int, Failure]:
         # Sums are finite only where everything in them is; they cost a fraction of looking at each number.
-        if not self.slopes and bool(torch.isfinite(states.x.sum() + states.data.sum())):
+        if not self.slopes and math.isfinite((states.x.sum() + states.data.sum()).item()):
             return {}
         finite = torch.isfinite(states.x) & torch.isfinite(states.data)
         if self.slopes:

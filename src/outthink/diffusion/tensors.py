@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 
+from outthink.core.key import philox
 from outthink.numerics.types import BoolArray, FloatArray, SeedArray
 
 _LONG = 1 << 11
@@ -27,13 +29,18 @@ def scaled(coefficient: FloatArray, tensor: torch.Tensor) -> torch.Tensor:
 
 def spread(coefficient: FloatArray, like: torch.Tensor) -> torch.Tensor:
     """`coefficient` [n] as a tensor [n, 1, ...] beside `like`."""
-    flat = torch.as_tensor(np.ascontiguousarray(coefficient, np.float64)).to(like.device, working_type(like))
-    return flat.reshape(-1, *([1] * (like.ndim - 1)))
+    host = np.array(coefficient, np.float64 if like.dtype == torch.float64 else np.float32)
+    return torch.from_numpy(host.reshape(-1, *([1] * (like.ndim - 1)))).to(like.device)
 
 
 def working_type(like: torch.Tensor) -> torch.dtype:
     """The type to compute in: the latents' own, but never less than float32."""
     return like.dtype if like.dtype in (torch.float32, torch.float64) else torch.float32
+
+
+def wide(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor in the type to compute in."""
+    return tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.float()
 
 
 def chosen(mask: BoolArray, yes: torch.Tensor, no: torch.Tensor) -> torch.Tensor:
@@ -55,20 +62,20 @@ def noise(seeds: SeedArray, purpose: int, shape: Sequence[int], like: torch.Tens
     out = np.empty((len(seeds), size), np.float64 if double else np.float32)
 
     # One generator is set to each row's place in turn, for making one takes longer than drawing a small row.
-    bits = np.random.Philox(0)
-    fill = _ziggurat(bits) if double or size < _LONG else _BoxMuller(bits, size)
     key, rest = np.zeros(2, np.uint64), np.zeros(4, np.uint64)
-    counter = np.array([0, 0, purpose, 0], np.uint64)
+    bits = philox(key)
+    fill = _ziggurat(bits) if double or size < _LONG else _BoxMuller(bits, size)
+    place: Any = {
+        "bit_generator": "Philox",
+        "state": {"counter": np.array([0, 0, purpose, 0], np.uint64), "key": key},
+        "buffer": rest,
+        "buffer_pos": 4,
+        "has_uint32": 0,
+        "uinteger": 0,
+    }
     for row, seed in zip(out, seeds, strict=True):
         key[0] = seed
-        bits.state = {
-            "bit_generator": "Philox",
-            "state": {"counter": counter, "key": key},
-            "buffer": rest,
-            "buffer_pos": 4,
-            "has_uint32": 0,
-            "uinteger": 0,
-        }
+        bits.state = place
         fill(row)
     return torch.from_numpy(out.reshape(len(seeds), *shape)).to(like.device, working_type(like))
 
@@ -98,7 +105,7 @@ class _BoxMuller:
 
     def __call__(self, row: FloatArray) -> None:
         radius, angle = self.uniform
-        np.copyto(self.uniform, self.bits.random_raw(self.half).view(np.uint32).reshape(2, -1), casting="same_kind")
+        self.uniform[:] = self.bits.random_raw(self.half).view(np.uint32).reshape(2, -1)
         radius += _HALF
         radius *= _OF_32_BITS
         np.log(radius, out=radius)

@@ -30,6 +30,9 @@ from outthink.numerics.types import FloatArray
 DEFAULT_EPSILON = 1e-7
 """Where scores are clipped: |log odds| <= 16.12 nats, as in its_hub."""
 
+_SMALL = 1e290
+"""Less than half of the last digit of the largest number, so that no difference to it leaves the range of floating point."""
+
 
 class LogScores(NamedTuple):
     """Scores mapped to log space.
@@ -135,6 +138,8 @@ def _with_survivor(log_w: FloatArray) -> tuple[FloatArray, float]:
 
 def _below(log_w: FloatArray, peak: float) -> FloatArray:
     """log_w - peak, [n]; a gap beyond the range of floating point is -inf, which is the right limit."""
+    if abs(peak) < _SMALL:
+        return log_w - peak
     with np.errstate(over="ignore"):
         return log_w - peak
 

@@ -55,15 +55,15 @@ def moved_on(
     batch = moved.batch
     twisted = twist.update(Twisted(before.log_twist, before.memory), log_score, batch.done)
     log_w = before.log_w + moved.log_ratio + increments(twisted.log_twist, before.log_twist) / heat
-    log_w = np.where(batch.failed | np.isneginf(before.log_w), -np.inf, log_w)
+    log_w = np.where(batch.failed | (before.log_w == -np.inf), -np.inf, log_w)
     _check(log_w, batch)
     return replace(before, batch=batch, log_w=log_w, log_twist=twisted.log_twist, memory=twisted.memory, score=score)
 
 
 def increments(new: FloatArray, old: FloatArray) -> FloatArray:
     """new - old, [n] nats, where a weight that has become zero stays zero."""
-    dead = np.isneginf(new) | np.isneginf(old)
-    return np.where(dead, -np.inf, new - np.where(dead, 0.0, old))
+    dead = (new == -np.inf) | (old == -np.inf)
+    return np.where(dead, -np.inf, new - np.where(dead, 0.0, old)) if dead.any() else new - old
 
 
 def held_aside(now: Members, stay: IntArray, held: Members | None) -> Members | None:
@@ -91,7 +91,7 @@ def or_held(answer: Answer, held: Members | None) -> Answer:
 
 
 def _check(log_w: FloatArray, batch: Batch) -> None:
-    bad = np.flatnonzero(np.isnan(log_w) | np.isposinf(log_w))
+    bad = (~(log_w < np.inf)).nonzero()[0]
     if len(bad):
         first = int(bad[0])
         raise VerifierError(

@@ -125,10 +125,10 @@ class ParticleFilter(Weighing[Particles]):
         p = self.resample(state, run, key.child("resample"))
         after = await (self._advance(p, run, key) if p.ahead is None else self._reuse(p, p.ahead, run, key))
         watched = await after.watched.divergence(p.batch, after.batch, run)
-        after = replace(after, step=p.step + 1, watched=watched, ahead=None)
-        if self.choose == "vote" and self.done(after):
-            after = replace(after, group=group_of(await run.answer_keys(after.batch)))
-        return self.watch(after, run)
+        done = self.done(after)
+        group = group_of(await run.answer_keys(after.batch)) if done and self.choose == "vote" else after.group
+        watched = self.watch(after, p.step + 1, watched, done, run)
+        return replace(after, group=group, step=p.step + 1, watched=watched, ahead=None)
 
     def done(self, state: Particles) -> bool:
         return not bool(state.batch.alive.any()) or not bool(np.isfinite(state.log_w).any())
@@ -186,13 +186,13 @@ class ParticleFilter(Weighing[Particles]):
             return np.zeros(len(ancestors))
         return log_normalise(log_w)[ancestors] - np.log(q[ancestors])
 
-    def watch(self, p: Particles, run: Run) -> Particles:
+    def watch(self, p: Particles, step: int, watched: Watched, done: bool, run: Run) -> Watched:
         """Say so when every member is rejected, when few carry all the weight for long, and what else the user should know."""
-        watched = p.watched.weights(p.log_w, p.step, lambda: distinct(p), run)
-        if self.done(p):
+        watched = watched.weights(p.log_w, step, lambda: distinct(p), run)
+        if done:
             tell_of_length(self.annealing, p.batch.depth[p.batch.finished] * self.every, run)
             watched.at_end(run)
-        return replace(p, watched=watched)
+        return watched
 
     async def _advance(self, p: Particles, run: Run, key: Key) -> Particles:
         """Everyone's next step."""

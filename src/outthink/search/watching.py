@@ -62,7 +62,7 @@ class Watched(Saved):
 
     def clips(self, clipped: int, log_score: FloatArray, run: Run) -> Watched:
         """Count clipped scores, and say so the first time. `log_score` [n]: nan for none."""
-        judged = int((~np.isnan(log_score)).sum())
+        judged = len(log_score) - int(np.count_nonzero(np.isnan(log_score)))
         if clipped and not self.clipped:
             run.warn(f"{clipped} of {judged} scores were exactly 0 or 1 and clipped before taking their logarithm.")
         return replace(self, clipped=self.clipped + clipped, judged=self.judged + judged)

@@ -20,9 +20,11 @@ import torch
 from click.testing import CliRunner
 
 from outthink.cli.train_digits import digits
-from outthink.core import InputError, Key, SettingsError
-from outthink.diffusion.laboratory import DenoiserShape, classifier, load
-from outthink.train.digits import Denoising, Training
+from outthink.core import InputError, Key
+from outthink.core.errors import ModelMissing
+from outthink.diffusion.laboratory import Convolutional, Denoiser, classifier, load
+from outthink.diffusion.steering import judge_of
+from outthink.train.digits import ConvolutionalSizes, Denoising, PerceptronSizes, Training
 from outthink.train.digits.images import read, shifted
 
 
@@ -85,20 +87,9 @@ def test_moved_images_keep_their_ink() -> None:
     assert shifted(dot, 0) is dot
 
 
-def test_patches_tile_and_come_back() -> None:
-    with pytest.raises(SettingsError, match="tile"):
-        DenoiserShape(side=28, patch=5)
-    from outthink.diffusion.laboratory import Denoiser
-
-    network = Denoiser(DenoiserShape(side=12, patch=3, width=16, inner=16, layers=1))
-    x = torch.randn(5, 1, 12, 12, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(network._image(network._patches(x)), x)
-    assert network(x, torch.rand(5), torch.arange(5)).shape == x.shape
-
-
 def test_everything_that_the_command_writes(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "made"
-    # Two steps of each; the classifier's are rounded to one.
+    # One step of each.
     given = ["--data", "mnist", "--folder", str(folder), "--share", "0.00025", "--out", str(out), "--samples", "2"]
     result = CliRunner().invoke(digits, given, catch_exceptions=False)
     assert result.exit_code == 0
@@ -114,29 +105,57 @@ def test_everything_that_the_command_writes(folder: Path, tmp_path: Path) -> Non
     assert "t10k (40 images)" in card
     model = load("mnist-flow", folder=out)
     assert model.shape == (1, 28, 28)
+    assert isinstance(model.module, Convolutional)
+    assert "A U-Net of 32 channels at half the side, 64 at a quarter" in card
     judge = classifier("mnist", folder=out)
     assert judge.features(torch.zeros(2, 1, 28, 28)).shape == (2, 32)
+    # Steering asks the classifier that lies beside the model, whose images are as large, and says so where there is none.
+    of_steering = judge_of(str(out / "mnist-flow"))
+    assert torch.equal(of_steering.network.last.weight, judge.network.last.weight)
+    assert judge_of("digits-flow") is judge_of(str(tmp_path)) is classifier()
+    (out / "mnist-classifier.safetensors").unlink()
+    with pytest.raises(ModelMissing, match="outthink train digits --data mnist"):
+        judge_of(str(out / "mnist-flow"))
 
 
-def test_the_loss_falls_and_the_same_seed_makes_the_same_weights(folder: Path) -> None:
+@pytest.mark.parametrize(
+    "network",
+    [PerceptronSizes(width=80, inner=80, layers=1, dropout=0.0), ConvolutionalSizes(channels=8, blocks=1)],
+    ids=["perceptron", "convolutional"],
+)
+def test_a_class_is_learned_and_the_same_seed_makes_the_same_weights(
+    folder: Path, network: PerceptronSizes | ConvolutionalSizes
+) -> None:
+    """Each class is an image of one grey. Whoever is not told the class can say no more of it than the mean of all of them."""
     from outthink.train.digits.denoising import train_denoiser
 
     images = read("mnist", folder, held_out=0.1, key=Key(1))
-    # Each class an image of one grey, which is quickly learned.
-    grey = torch.linspace(-1, 1, 10)[images.labels].reshape(-1, 1, 1, 1).expand_as(images.images)
-    images = dataclasses.replace(images, images=grey)
-    small = Denoising(steps=60, batch=16, warm=5, patch=28, width=32, inner=32, layers=1)
+    greys = torch.linspace(-1, 1, 10)
+    images = dataclasses.replace(images, images=greys[images.labels].reshape(-1, 1, 1, 1).expand(-1, 1, 8, 8))
+    settings = Denoising(steps=150, batch=32, rate=1e-2, warm=5, nothing=0.1, averaging=0.9, network=network)
 
-    def trained(seed: int) -> tuple[list[float], torch.Tensor]:
+    def trained(seed: int, settings: Denoising) -> tuple[list[float], Denoiser]:
         losses: list[float] = []
-        network = train_denoiser(small, "diffusion", images, seed=seed, report=lambda step, loss: losses.append(loss))
-        return losses, network.leave.weight
+        made = train_denoiser(settings, "diffusion", images, seed=seed, report=lambda step, loss: losses.append(loss))
+        return losses, made
 
-    losses, weights = trained(1)
-    assert len(losses) == 60
-    assert np.mean(losses[-10:]) < 0.9 * np.mean(losses[:5])
-    assert torch.equal(trained(1)[1], weights)
-    assert not torch.equal(trained(2)[1], weights)
+    losses, made = trained(1, settings)
+    # A network that says nothing errs by the mean square of v = alpha e - sigma x0 at even times: half that of noise and half that of data.
+    silent = 0.5 + 0.5 * float(greys.square().mean())
+    assert losses[0] == pytest.approx(silent, rel=0.2)
+    assert np.mean(losses[-20:]) < 0.4 * silent
+    # In pure noise there is nothing to see but the class that is told: -v is x0.
+    noise = torch.randn(10, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        told, untold = (-made(noise, torch.ones(10), told) for told in (torch.arange(10), torch.full((10,), 10)))
+    wanted = greys.reshape(10, 1, 1, 1)
+    assert float((told - wanted).square().mean()) < 0.5 * float(greys.square().mean())
+    assert float((untold - wanted).square().mean()) > 0.8 * float(greys.square().mean())
+
+    few = msgspec.structs.replace(settings, steps=3)
+    weights, again, other = (trained(seed, few)[1].state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(weights[name], again[name]) for name in weights)
+    assert not torch.equal(weights["enter.weight"], other["enter.weight"])
 
 
 def test_a_shorter_training_is_the_same_otherwise() -> None:

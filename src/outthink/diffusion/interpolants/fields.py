@@ -22,7 +22,7 @@ from outthink.diffusion.interpolants.families import Interpolant, Mix
 from outthink.diffusion.interpolants.objectives import Field, Predict
 from outthink.diffusion.levels import Level
 from outthink.diffusion.network import Condition, FieldNetwork, Fields
-from outthink.diffusion.tensors import chosen, scaled, spread, working_type
+from outthink.diffusion.tensors import chosen, scaled, spread, wide
 from outthink.numerics.types import BoolArray, FloatArray
 
 _SWAPPED = {Field.BASE: Field.TARGET, Field.TARGET: Field.BASE}
@@ -62,8 +62,7 @@ class Learned(FieldNetwork):
         self.asked += len(x)
         time = np.clip(1.0 - level.time, self.margin, 1.0 - self.margin)
         with torch.no_grad():
-            wide = x.to(working_type(x))
-            return self.at(wide, time)
+            return self.at(wide(x), time)
 
     def at(self, x: torch.Tensor, time: FloatArray) -> Fields:
         """The fields of samples x [n, ...] at times t [n], in the library's clock; gradients pass."""

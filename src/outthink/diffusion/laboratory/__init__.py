@@ -15,19 +15,25 @@ If unsure: "digits-diffusion" with 20 steps of `Ancestral`.
 from __future__ import annotations
 
 from outthink.diffusion.laboratory.classifier import Classifier, ClassifierNetwork, ClassifierShape
+from outthink.diffusion.laboratory.convolutional import Convolutional, ConvolutionalShape
 from outthink.diffusion.laboratory.denoiser import Denoiser, DenoiserShape
 from outthink.diffusion.laboratory.frechet import Statistics
 from outthink.diffusion.laboratory.image_model import ImageModel
 from outthink.diffusion.laboratory.loading import NAMES, classifier, frechet_distance, load, statistics
+from outthink.diffusion.laboratory.perceptron import Perceptron, PerceptronShape
 
 __all__ = [
     "NAMES",
     "Classifier",
     "ClassifierNetwork",
     "ClassifierShape",
+    "Convolutional",
+    "ConvolutionalShape",
     "Denoiser",
     "DenoiserShape",
     "ImageModel",
+    "Perceptron",
+    "PerceptronShape",
     "Statistics",
     "classifier",
     "frechet_distance",

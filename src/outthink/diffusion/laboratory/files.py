@@ -60,9 +60,21 @@ def read_model(name: str, folder: Path | None, kind: str) -> tuple[dict[str, Any
     return tensors, said
 
 
-def filled(network: nn.Module, tensors: Mapping[str, Any]) -> None:
-    """The network with the weights of a file, in single precision."""
+def filled(network: nn.Module, tensors: Mapping[str, Any], file: str) -> None:
+    """The network with the weights of a file, in single precision. Raises `InputError` where they are not this network's."""
     mine = network.state_dict()
+    wrong = [name for name, value in mine.items() if name not in tensors or tensors[name].shape != tuple(value.shape)]
+    if wrong:
+        name = wrong[0]
+        got = f"one of shape {list(tensors[name].shape)}" if name in tensors else "none"
+        raise InputError(
+            explain(
+                f"The weights in {file} are not those of the network that it names.",
+                got=f"{got} as {name}",
+                expected=f"{name} of shape {list(mine[name].shape)}",
+                remedy="Make the file again by outthink train digits.",
+            )
+        )
     network.load_state_dict({name: torch.from_numpy(np.array(tensors[name], np.float32)) for name in mine})
 
 

@@ -97,7 +97,7 @@ class ImageModel:
 
 
 def _call(module: Denoiser) -> Callable[[torch.Tensor, torch.Tensor, Condition], torch.Tensor]:
-    like = module.leave.weight
+    like = module.like
 
     def call(x: torch.Tensor, time: torch.Tensor, condition: Condition) -> torch.Tensor:
         classes = (

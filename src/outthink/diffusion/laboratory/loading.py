@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 
 from outthink.core.errors import InputError, explain, nearest
+from outthink.diffusion.laboratory.architectures import network_of
 from outthink.diffusion.laboratory.classifier import Classifier, ClassifierNetwork, ClassifierShape
-from outthink.diffusion.laboratory.denoiser import Denoiser, DenoiserShape
-from outthink.diffusion.laboratory.files import filled, read_model, shape_of
+from outthink.diffusion.laboratory.files import ENDING, filled, read_model, shape_of
 from outthink.diffusion.laboratory.frechet import Statistics, between
 from outthink.diffusion.laboratory.image_model import ImageModel
 
@@ -72,15 +72,16 @@ def _shipped_classifier(name: str) -> Classifier:
 
 def _model(name: str, folder: Path | None) -> ImageModel:
     tensors, said = read_model(name, folder, "denoiser")
-    module = Denoiser(shape_of(said, DenoiserShape))
-    filled(module, tensors)
+    file = f"{name}{ENDING}"
+    module = network_of(said, file)
+    filled(module, tensors, file)
     return ImageModel.of(name, name.split("-")[1], module)
 
 
 def _classifier(name: str, folder: Path | None) -> Classifier:
     tensors, said = read_model(f"{name}-classifier", folder, "classifier")
     network = ClassifierNetwork(shape_of(said, ClassifierShape))
-    filled(network, tensors)
+    filled(network, tensors, f"{name}-classifier{ENDING}")
     real = Statistics(tensors["real.mean"].astype("f8"), tensors["real.covariance"].astype("f8"))
     return Classifier(network, real, float(said["accuracy"]))
 

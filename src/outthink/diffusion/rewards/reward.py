@@ -13,8 +13,8 @@ If unsure: `partial=True`, so that predicted samples are judged on the way; `par
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
@@ -25,10 +25,10 @@ from outthink.core.cost import Cost
 from outthink.core.errors import Failure, VerifierError, explain
 from outthink.core.task import Candidate, Task
 from outthink.core.verifier import LogMap, ScoreKind, Scores, ScoreSpec, Verifier
-from outthink.diffusion.off_loop import off_loop
+from outthink.diffusion.off_loop import MOMENT, Crew, off_loop
 from outthink.numerics.types import FloatArray
 
-_RATERS = ThreadPoolExecutor(thread_name_prefix="outthink-reward")
+_RATERS = Crew("outthink-reward", (os.cpu_count() or 1) + 4)
 """Where rewards are computed: not on the event loop, and not behind the network calls of other searches."""
 
 RewardFunction = Callable[[torch.Tensor], Any]
@@ -49,7 +49,7 @@ class Reward(Verifier):
         return self.what
 
     async def score(self, candidates: Sequence[Candidate], task: Task) -> Scores:
-        values, failures = await off_loop(_RATERS, self._rated, [candidate.content for candidate in candidates])
+        values, failures = await off_loop(_RATERS, self._rated, [one.content for one in candidates], moment=MOMENT)
         return Scores(values, cost=Cost(verifier_calls=len(candidates)), failures=failures)
 
     def _rated(self, samples: list[torch.Tensor]) -> tuple[FloatArray, dict[int, Failure]]:

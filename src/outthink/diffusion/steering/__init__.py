@@ -7,7 +7,7 @@ write_gallery(folder, samples)                           # sample-00.png, ..., s
 """
 
 from outthink.diffusion.steering.gallery import Gallery, write_gallery
-from outthink.diffusion.steering.models import Steerable, open_model
+from outthink.diffusion.steering.models import Steerable, judge_of, open_model
 from outthink.diffusion.steering.named_rewards import REWARDS, reward_by_name
 from outthink.diffusion.steering.named_solvers import solver_by_name, solver_names
 
@@ -15,6 +15,7 @@ __all__ = [
     "REWARDS",
     "Gallery",
     "Steerable",
+    "judge_of",
     "open_model",
     "reward_by_name",
     "solver_by_name",

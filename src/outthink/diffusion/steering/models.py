@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from outthink.core.errors import InputError, explain
-from outthink.diffusion.laboratory import NAMES, ImageModel, load
+from outthink.diffusion.laboratory import NAMES, Classifier, ImageModel, classifier, load
 from outthink.diffusion.pipelines import Adapted, adapt, open_folder
 from outthink.diffusion.process import DenoisingProcess
 from outthink.diffusion.solvers import Solver
@@ -85,3 +85,15 @@ def open_model(
     pipeline = open_folder(place)
     asked = adapt(pipeline, label=label, prompt=prompt, negative=negative, guidance=guidance, at_once=at_once)
     return OfPipeline(place.resolve().name, asked)
+
+
+def judge_of(name: str) -> Classifier:
+    """The classifier that judges classes for the model of this name: a 28 x 28 model's was trained with it and lies beside it.
+
+    Raises `ModelMissing` where it does not.
+    """
+    place = Path(name).expanduser()
+    data = place.name.split("-")[0]
+    if place.name not in NAMES or place.is_dir() or data == "digits":
+        return classifier()
+    return classifier(data, folder=None if name in NAMES else place.parent)

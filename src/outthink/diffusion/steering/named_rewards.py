@@ -11,24 +11,28 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from outthink.core.errors import InputError, explain, nearest
 from outthink.core.verifier import Verifier
-from outthink.diffusion.laboratory import classifier
+from outthink.diffusion.laboratory import Classifier, classifier
 from outthink.diffusion.rewards import brightness, class_log_probability, compressibility, reward, symmetry
 
 DIGITS = 10
 
 
-def reward_by_name(name: str, *, label: int | None = None, partial: bool = True) -> Verifier:
+def reward_by_name(
+    name: str, *, label: int | None = None, partial: bool = True, judge: Callable[[], Classifier] = classifier
+) -> Verifier:
     """The reward that a name stands for.
 
     Args:
         name: NAME, NAME:DETAIL, or FILE.py:FUNCTION.
         label: the class that "class" without a number means.
         partial: whether predicted samples are judged on the way; else finished ones only.
+        judge: gives the classifier that "class" asks, if it is asked for; unless given, the shipped one of 8 x 8 digits.
     Raises `InputError` with what there is.
     """
     head, _, detail = name.rpartition(":") if ".py:" in name else name.partition(":")
@@ -43,11 +47,26 @@ def reward_by_name(name: str, *, label: int | None = None, partial: bool = True)
                 remedy=nearest(head, REWARDS),
             )
         )
-    return REWARDS[head](detail, label, partial)
+    return REWARDS[head](Wish(detail, label, partial, judge))
 
 
-def _of_class(detail: str, label: int | None, partial: bool) -> Verifier:
-    said = detail or ("" if label is None else str(label))
+@dataclass(frozen=True)
+class Wish:
+    """What a reward that can be named is told.
+
+    Attributes:
+        detail: what stands after the colon. label: the class asked for. partial: whether samples are judged on the way.
+        judge: gives the classifier of the images.
+    """
+
+    detail: str
+    label: int | None
+    partial: bool
+    judge: Callable[[], Classifier]
+
+
+def _of_class(wish: Wish) -> Verifier:
+    said = wish.detail or ("" if wish.label is None else str(wish.label))
     if not said.isdecimal() or int(said) >= DIGITS:
         raise InputError(
             explain(
@@ -57,32 +76,31 @@ def _of_class(detail: str, label: int | None, partial: bool) -> Verifier:
                 remedy="For example --reward class:3.",
             )
         )
-    return class_log_probability(classifier().log_probabilities, int(said), partial=partial)
+    return class_log_probability(wish.judge().log_probabilities, int(said), partial=wish.partial)
 
 
-def _brightness(detail: str, label: int | None, partial: bool) -> Verifier:
-    _one_of("brightness", detail, ("",))
-    return brightness(partial=partial)
+def _brightness(wish: Wish) -> Verifier:
+    _one_of("brightness", wish.detail, ("",))
+    return brightness(partial=wish.partial)
 
 
-def _compressibility(detail: str, label: int | None, partial: bool) -> Verifier:
-    return compressibility(
-        "png" if _one_of("compressibility", detail, ("", "jpeg", "png")) == "png" else "jpeg", partial=partial
-    )
+def _compressibility(wish: Wish) -> Verifier:
+    detail = _one_of("compressibility", wish.detail, ("", "jpeg", "png"))
+    return compressibility("png" if detail == "png" else "jpeg", partial=wish.partial)
 
 
-def _symmetry(detail: str, label: int | None, partial: bool) -> Verifier:
-    along = _one_of("symmetry", detail, ("", "left-right", "up-down"))
-    return symmetry("up-down" if along == "up-down" else "left-right", partial=partial)
+def _symmetry(wish: Wish) -> Verifier:
+    along = _one_of("symmetry", wish.detail, ("", "left-right", "up-down"))
+    return symmetry("up-down" if along == "up-down" else "left-right", partial=wish.partial)
 
 
-REWARDS: dict[str, Callable[[str, int | None, bool], Verifier]] = {
+REWARDS: dict[str, Callable[[Wish], Verifier]] = {
     "class": _of_class,
     "brightness": _brightness,
     "compressibility": _compressibility,
     "symmetry": _symmetry,
 }
-"""What can be named. Each is given what stands after the colon, the class asked for, and whether samples are judged on the way."""
+"""What can be named."""
 
 
 def _one_of(name: str, detail: str, known: tuple[str, ...]) -> str:

@@ -8,6 +8,6 @@ What needs torch or scikit-learn stands in `images`, `classifying`, `denoising`,
 
 from __future__ import annotations
 
-from outthink.train.digits.settings import Classifying, Denoising, Training
+from outthink.train.digits.settings import Classifying, ConvolutionalSizes, Denoising, PerceptronSizes, Training
 
-__all__ = ["Classifying", "Denoising", "Training"]
+__all__ = ["Classifying", "ConvolutionalSizes", "Denoising", "PerceptronSizes", "Training"]

@@ -10,15 +10,16 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 
+import msgspec
 import torch
 
 from outthink.diffusion.conversions import from_data
-from outthink.diffusion.laboratory.denoiser import Denoiser, DenoiserShape
+from outthink.diffusion.laboratory import Convolutional, ConvolutionalShape, Denoiser, Perceptron, PerceptronShape
 from outthink.diffusion.laboratory.image_model import KINDS
 from outthink.diffusion.levels import Level, on_path
 from outthink.diffusion.tensors import scaled
-from outthink.train.digits.images import Images, shifted
-from outthink.train.digits.settings import Denoising
+from outthink.train.digits.images import Images
+from outthink.train.digits.settings import Denoising, PerceptronSizes
 
 EARLIEST = 1e-3
 """Times nearer to the data are not trained on: there is no noise to predict."""
@@ -30,7 +31,7 @@ def train_denoiser(
     """The averaged network after all steps. `report` is called with each step, from 1, and its loss (mean square)."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = Denoiser(shape_of(settings, images))
+        network = network_of(settings, images.images.shape[-1])
         averaged = copy.deepcopy(network)
         averaged.requires_grad_(False)
         network.train()
@@ -41,7 +42,7 @@ def train_denoiser(
                 group["lr"] = settings.rate * settings.share_of_rate(step)
             at = torch.randint(0, len(images.labels), (settings.batch,))
             told = torch.where(torch.rand(settings.batch) < settings.nothing, network.shape.classes, images.labels[at])
-            loss = loss_of(network, kind, shifted(images.images[at], settings.moved), told)
+            loss = loss_of(network, kind, images.images[at], told)
             optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -69,14 +70,9 @@ def level_of(kind: str, time: torch.Tensor) -> Level:
     return on_path(KINDS[kind][0], time.double().numpy(), lambda clock: clock)
 
 
-def shape_of(settings: Denoising, images: Images) -> DenoiserShape:
-    """Sizes of the network for these images."""
-    return DenoiserShape(
-        side=images.images.shape[-1],
-        patch=settings.patch,
-        width=settings.width,
-        inner=settings.inner,
-        across=settings.across,
-        layers=settings.layers,
-        dropout=settings.dropout,
-    )
+def network_of(settings: Denoising, side: int) -> Denoiser:
+    """The network for images of so many pixels a side, before its training."""
+    sizes = msgspec.structs.asdict(settings.network)
+    if isinstance(settings.network, PerceptronSizes):
+        return Perceptron(PerceptronShape(side=side, **sizes))
+    return Convolutional(ConvolutionalShape(side=side, **sizes))

@@ -14,6 +14,7 @@ import torch
 
 from outthink.core.key import Key
 from outthink.diffusion.laboratory import ClassifierNetwork, Statistics, classifier, load
+from outthink.diffusion.laboratory.architectures import ARCHITECTURE, name_of
 from outthink.diffusion.laboratory.files import ENDING, write_model
 from outthink.diffusion.pictures import contact_sheet
 from outthink.train.digits.card import classifier_card, model_card
@@ -66,12 +67,12 @@ def make(
         )
         took = _took(began, busy)
         path = out / f"{name}{ENDING}"
-        write_model(path, network, network.shape, {}, kind="denoiser", data=settings.data)
+        architecture = {ARCHITECTURE: name_of(network)}
+        write_model(path, network, network.shape, {}, kind="denoiser", data=settings.data, **architecture)
         model = load(name, folder=out)
         measured = measure(model, judge, images, each=each)
         contact_sheet(measured.sheet, columns=10, scale=max(1, 32 // settings.side)).save(path.with_suffix(".png"))
-        size = sum(one.numel() for one in network.parameters())
-        text = model_card(settings, name, images, judge, measured, took=took, size=size, each=each)
+        text = model_card(settings, name, images, judge, measured, took=took, network=network, each=each)
         path.with_suffix(".md").write_text(text, encoding="utf-8")
         made.append(path)
     return made

@@ -20,8 +20,8 @@ from outthink.train.digits.images import Images
 
 EACH, STEPS = 100, 20
 KEY = Key(7).child("digits", "card")
-LOOKS = 8
-"""Times that the loss on all images is averaged over."""
+LOOKS, LOOKED = 8, 1500
+"""Times that the loss is averaged over, and the most images that it is measured on, trained on and held out each."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def measure(model: ImageModel, judge: Classifier, images: Images, *, each: int =
         right = [float((judge.predicted(x) == digit).float().mean()) for digit, x in enumerate(made)]
         kind = model.name.split("-")[-1]
         losses = [
-            sum(float(loss_of(model.module, kind, x, y)) for _ in range(LOOKS)) / LOOKS
+            sum(float(loss_of(model.module, kind, x[:LOOKED], y[:LOOKED])) for _ in range(LOOKS)) / LOOKS
             for x, y in ((images.images, images.labels), (images.held_images, images.held_labels))
         ]
     together = torch.cat(made)

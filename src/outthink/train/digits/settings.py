@@ -12,7 +12,7 @@ from typing import Literal, Self
 
 import msgspec
 
-from outthink.core.settings import Count, Fraction, NonNegativeFloat, Positive, PositiveFloat, Settings
+from outthink.core.settings import Count, Fraction, NonNegativeFloat, Positive, PositiveFloat, Settings, Tagged
 
 
 class Classifying(Settings):
@@ -35,14 +35,29 @@ class Classifying(Settings):
     features: Positive = 32
 
 
+class PerceptronSizes(Tagged):
+    """A network for small images, as `PerceptronShape` has its sizes. `dropout`: share of inner numbers dropped while training."""
+
+    width: Positive = 160
+    inner: Positive = 192
+    layers: Positive = 3
+    dropout: Fraction = 0.1
+
+
+class ConvolutionalSizes(Tagged):
+    """A network for larger images, as `ConvolutionalShape` has its sizes."""
+
+    channels: Positive = 32
+    blocks: Positive = 3
+
+
 class Denoising(Settings):
     """A diffusion or flow model's training; both kinds with the same settings.
 
     Attributes:
         steps, batch, rate, decay: as of the classifier. warm: steps over which the rate rises; then it falls to nothing as a cosine.
         nothing: share of the images shown without their class. averaging: share of the averaged weights kept at each step.
-        dropout: share of inner numbers dropped. moved: as of the classifier.
-        patch, width, inner, across, layers: sizes of the network, as `DenoiserShape` has them.
+        network: which one, and its sizes.
     """
 
     steps: Positive = 5000
@@ -52,13 +67,7 @@ class Denoising(Settings):
     warm: Positive = 200
     nothing: Fraction = 0.15
     averaging: Fraction = 0.9995
-    dropout: Fraction = 0.1
-    moved: Count = 0
-    patch: Positive = 8
-    width: Positive = 160
-    inner: Positive = 192
-    across: Positive = 64
-    layers: Positive = 3
+    network: PerceptronSizes | ConvolutionalSizes = PerceptronSizes()
 
     def share_of_rate(self, step: int) -> float:
         """The share of the learning rate that holds in step `step`, from 0."""
@@ -84,25 +93,13 @@ class Training(Settings):
 
     @classmethod
     def of_mnist(cls, seed: int = 1) -> Self:
-        """Settings for 28 x 28 digits: patches of 4 x 4, mixed across and within; images moved a little."""
+        """Settings for 28 x 28 digits: a convolutional network, and a classifier that has seen images moved a little."""
         return cls(
             seed=seed,
             data="mnist",
             held_out=0.1,
-            classifying=Classifying(steps=3000, moved=2),
-            denoising=Denoising(
-                steps=7000,
-                batch=64,
-                rate=1e-3,
-                dropout=0.0,
-                averaging=0.998,
-                moved=1,
-                patch=4,
-                width=96,
-                inner=192,
-                across=48,
-                layers=4,
-            ),
+            classifying=Classifying(steps=2000, moved=2),
+            denoising=Denoising(steps=4000, batch=32, averaging=0.998, network=ConvolutionalSizes()),
         )
 
     @property
