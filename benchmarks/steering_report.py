@@ -26,6 +26,9 @@ PAPERS = (
     "(arXiv 2506.20701)."
 )
 
+SAME_MODEL = {"best-of-n-flow": "rollover", "best-of-n-preserving": "rollover-preserving"}
+"""What best-of-n of the flow model is the baseline of, on the same path."""
+
 
 def report(rows: Sequence[Outcome], folder: Path, console: Console) -> None:
     """tables.md and pictures in the folder, and the tables on the terminal; seeds without all digits are left out."""
@@ -63,6 +66,9 @@ def searches(name: str, found: Found, folder: Path) -> list[str]:
     for title, cost in (("evaluations and reward calls", total), ("evaluations alone", evaluations)):
         lines += ["", f"### {name}: times fewer {title} than best-of-n to reach the same reward", ""]
         lines += ratios(found, "best-of-n", SEARCHES, reward, cost)
+    for base, method in SAME_MODEL.items():
+        lines += ["", f"### {name}: times fewer evaluations and reward calls than {base}, on the same model", ""]
+        lines += ratios(found, base, [method], reward, total)
     drawn = lines_of(f"Reward against cost: {name}", "reward", {m: points(found, m, reward) for m in SEARCHES})
     (folder / f"reward-{name}.svg").write_text(drawn, encoding="utf-8")
     top = max(budget for _, budget in found)
