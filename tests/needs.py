@@ -82,6 +82,16 @@ def postgres() -> str:
     return packages("postgres", "psycopg")()
 
 
+def cuda() -> str:
+    """Why nothing can be computed on a graphics card."""
+    lacking = packages("diffusion", "torch")()
+    if not lacking:
+        import torch
+
+        lacking = "" if torch.cuda.is_available() else "there is no CUDA device (or torch is built without CUDA)"
+    return lacking
+
+
 def data_files() -> str:
     """Why the published files of tasks cannot be read."""
     return (
@@ -96,6 +106,7 @@ NEEDS: dict[str, Callable[[], str]] = {
     "boxed-browser": partial(refused, renderer),
     "browser": browser,
     "certificates": packages("keyring", "cryptography"),
+    "cuda": cuda,
     "data-files": data_files,
     "diffusers": packages("diffusion", "torch", "diffusers"),
     "http2": packages("http2", "h2"),

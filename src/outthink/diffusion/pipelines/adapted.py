@@ -4,7 +4,7 @@
     process = model.process(steps=30)                     # the solver that the scheduler stands for
     process = model.process(steps=30, solver=Ancestral()) # or one of your own
 
-Nothing in the pipeline is changed but that an auto-encoder which overflows in half precision is widened, as the pipeline itself does.
+Nothing in the pipeline is changed: an auto-encoder that overflows in half precision is widened for each decoding and narrowed again.
 What verifiers see are decoded samples, [n, c, h, w] in [-1, 1]. Guidance is the pipeline's own default unless said otherwise; it costs two
 evaluations a sample.
 """
@@ -12,7 +12,8 @@ evaluations a sample.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,14 +137,25 @@ class Decoder:
     def __init__(self, coder: Any, at_once: int | None) -> None:
         self.coder, self.at_once = coder, at_once
         self._scale, self._shift = coder.config.get("scaling_factor") or 1.0, coder.config.get("shift_factor") or 0.0
-        if coder.config.get("force_upcast") and coder.dtype == torch.float16:
-            coder.to(dtype=torch.float32)
 
     def __call__(self, latents: torch.Tensor) -> torch.Tensor:
-        given = (latents / self._scale + self._shift).to(self.coder.dtype)
-        with torch.no_grad():
-            parts = [self.coder.decode(part).sample for part in given.split(self.at_once or len(given))]
+        given = latents / self._scale + self._shift
+        with torch.no_grad(), self._wide():
+            asked = given.to(self.coder.dtype).split(self.at_once or len(given))
+            parts = [self.coder.decode(part).sample for part in asked]
         return torch.cat(parts).float().clamp(-1.0, 1.0)
+
+    @contextmanager
+    def _wide(self) -> Iterator[None]:
+        """In single precision meanwhile, where half precision overflows; both ways are exact, so the weights stay what they were."""
+        overflows = bool(self.coder.config.get("force_upcast")) and self.coder.dtype == torch.float16
+        if overflows:
+            self.coder.to(dtype=torch.float32)
+        try:
+            yield
+        finally:
+            if overflows:
+                self.coder.to(dtype=torch.float16)
 
 
 def _of_channels(call: Call, channels: int) -> Call:
