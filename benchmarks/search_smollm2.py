@@ -39,7 +39,7 @@ from outthink.demo.problems import Kind, Numbers, Sums, draw
 from outthink.demo.processes import ANSWER, text
 from outthink.engines.engine import Sampling
 from outthink.engines.local import Local, LocalEngine
-from outthink.numerics import bootstrap_percentile
+from outthink.numerics import bootstrap_percentile, count_pairs, difference_interval
 from outthink.recipes import Recipe
 from outthink.search import Beam, BestOfN, ParticleFilter, Vote
 from outthink.text.settings import Example, Text
@@ -252,15 +252,22 @@ def report(asked: argparse.Namespace, console: Console) -> None:
         whole = sorted(set.intersection(*(set(found) for found in by.values()))) if by else []
         lines += [
             f"\n## {name}: {len(whole)} problems\n",
-            "| method | solved % (95%) | tokens a problem |",
-            "|---|---|---|",
+            "| method | solved % (95%) | tokens a problem | more than best-of-n, points (95%) |",
+            "|---|---|---|---|",
         ]
+        base = next((method for method in methods if method.startswith("best-of-n")), "")
+        best = np.array([by[base][question].right for question in whole]) if base else np.array([], bool)
         for method in methods:
             found = [by[method][question] for question in whole]
             values = np.array([float(row.right) for row in found])
             interval = bootstrap_percentile(values, np.random.default_rng(0), resamples=1000)
             shown = f"{100 * values.mean():.0f} ({100 * interval.low:.0f} to {100 * interval.high:.0f})"
-            lines.append(f"| {method} | {shown} | {np.mean([row.tokens for row in found]):.0f} |")
+            more = ""
+            if base and method != base:
+                pairs = count_pairs(values > 0, best)
+                between = difference_interval(pairs)
+                more = f"{100 * pairs.difference:+.0f} ({100 * between.low:+.0f} to {100 * between.high:+.0f})"
+            lines.append(f"| {method} | {shown} | {np.mean([row.tokens for row in found]):.0f} | {more} |")
     (asked.folder / "tables.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     console.print("\n".join(lines), soft_wrap=True)
 
