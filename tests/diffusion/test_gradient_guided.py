@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -63,25 +64,43 @@ def weighed(make: Any, ess_threshold: float) -> tuple[Average, Average]:
     return Average.of(evidences(results)), Average.of(weighted(results, lambda x: float(x[0])))
 
 
-def reaches(average: Average, exact: float) -> bool:
-    """Within four standard errors and the coarse grid's own error."""
-    return abs(average.mean - exact) <= 4 * average.error + 0.02 * abs(exact)
+@cache
+def of_plain_steps() -> tuple[Average, Average]:
+    """The means of e^x and x e^x over plain steps, whose law at 24 of them is the target: 2% and 7% below the mixture's."""
+    n = 200_000
+    process = denoiser(Ancestral(), GRID, MIXTURE)
+    states = asyncio.run(process.start(Key(3).child("start").seeds(n)))
+    seeds = Key(3).child("steps").seeds(n)
+    x = asyncio.run(process.advance(states, seeds, steps=None, allowance=Allowance())).states.x[:, 0].double().numpy()
+    return Average.of(np.exp(x)), Average.of(x * np.exp(x))
+
+
+def agree(one: Average, other: Average) -> bool:
+    """Within four standard errors of both."""
+    return abs(one.mean - other.mean) <= 4 * math.hypot(one.error, other.error)
 
 
 @pytest.mark.laws
 @pytest.mark.parametrize("ess_threshold", [0.0, 0.9], ids=["weighted", "resampled"])
-def test_leaning_reaches_the_exact_tilted_law(ess_threshold: float) -> None:
-    exact = math.exp(LOG_Z)
+def test_leaning_reaches_the_tilted_law_of_plain_steps(ess_threshold: float) -> None:
     z, first = weighed(guided, ess_threshold)
-    assert z.sharp(0.06, exact)
-    assert reaches(z, exact)
-    assert reaches(first, exact * float(TILTED.mean[0]))
+    plain_z, plain_first = of_plain_steps()
+    assert z.sharp(0.06, plain_z.mean)
+    assert agree(z, plain_z)
+    assert agree(first, plain_first)
+
+
+def test_plain_steps_are_near_the_tilted_mixture() -> None:
+    z, first = of_plain_steps()
+    exact = math.exp(LOG_Z)
+    assert z.mean == pytest.approx(exact, rel=0.03)
+    assert first.mean == pytest.approx(exact * float(TILTED.mean[0]), rel=0.08)
 
 
 @pytest.mark.laws
 def test_leaning_without_paying_is_rejected() -> None:
     z, _ = weighed(unpaid, 0.0)
-    assert not reaches(z, math.exp(LOG_Z))
+    assert not agree(z, of_plain_steps()[0])
 
 
 def test_weights_are_nearly_even_where_leaning_is_exact() -> None:

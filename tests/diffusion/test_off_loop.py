@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import subprocess
+import sys
 import threading
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -71,28 +77,42 @@ async def test_as_many_threads_as_there_is_work_for_and_no_more_than_allowed() -
 
 
 async def test_a_thread_stays_for_the_next_call_and_leaves_when_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Handing work to a pool costs more than the work, so the pool is asked once for calls that follow each other."""
-    crew = Crew("stays", 1)
-    asked = 0
-    submit = crew._pool.submit
+    """Beginning a thread costs more than the work, so that one is begun once for calls that follow each other."""
+    crew, begun = Crew("stays", 1), list[str]()
 
-    def counted(*given: Any) -> Any:
-        nonlocal asked
-        asked += 1
-        return submit(*given)
+    class Counted(Thread):
+        def start(self) -> None:
+            begun.append(self.name)
+            super().start()
 
-    monkeypatch.setattr(crew._pool, "submit", counted)
+    monkeypatch.setattr("outthink.diffusion.off_loop.Thread", Counted)
     monkeypatch.setattr("outthink.diffusion.off_loop.STAYS", 30.0)
     for number in range(5):
         assert await off_loop(crew, lambda n=number: n) == number
-    assert asked == 1
+    assert begun == ["stays"]
     # From its next wait on it stays no longer; the call after that finds nobody there.
     monkeypatch.setattr("outthink.diffusion.off_loop.STAYS", 0.0)
     await off_loop(crew, int)
     while crew._threads:
         await asyncio.sleep(0.001)
     assert await off_loop(crew, lambda: "again") == "again"
-    assert asked == 2
+    assert begun == ["stays", "stays"]
+
+
+async def test_where_no_thread_can_be_had_nothing_is_done_and_the_next_call_is_served(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    crew, done = Crew("none-left", 1), list[int]()
+
+    def none_left(self: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as full:
+        full.setattr(Thread, "start", none_left)
+        with pytest.raises(RuntimeError, match="new thread"):
+            await off_loop(crew, done.append, 1)
+    await asyncio.wait_for(off_loop(crew, done.append, 2), 30.0)
+    assert done == [2]
 
 
 async def test_what_nobody_waits_for_is_not_begun() -> None:
@@ -106,6 +126,116 @@ async def test_what_nobody_waits_for_is_not_begun() -> None:
     assert await first
     assert await off_loop(crew, lambda: True)
     assert begun == []
+
+
+async def test_work_that_nobody_waits_for_any_more_leaves_the_thread_to_others() -> None:
+    crew, go_on, begun = Crew("left-alone", 1), threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        go_on.wait(30.0)
+
+    waiting = asyncio.ensure_future(off_loop(crew, work))
+    while not begun.is_set():
+        await asyncio.sleep(0.001)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    go_on.set()
+    assert await asyncio.wait_for(off_loop(crew, lambda: "next"), 30.0) == "next"
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, StopIteration])
+async def test_whatever_is_raised_the_thread_goes_on(error: type[BaseException]) -> None:
+    crew = Crew("whatever", 1)
+
+    def work() -> None:
+        raise error("of its own")
+
+    # A coroutine cannot raise StopIteration: Python makes a RuntimeError of it.
+    with pytest.raises((error, RuntimeError), match=r"of its own|StopIteration"):
+        await off_loop(crew, work)
+    assert await asyncio.wait_for(off_loop(crew, lambda: "next"), 30.0) == "next"
+
+
+def test_a_loop_that_is_closed_meanwhile_takes_nothing_from_other_loops() -> None:
+    crew, go_on = Crew("closed", 1), threading.Event()
+    loop = asyncio.new_event_loop()
+    waiting = loop.create_task(off_loop(crew, go_on.wait, 30.0))
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+    go_on.set()
+    assert asyncio.run(asyncio.wait_for(off_loop(crew, lambda: "another"), 30.0)) == "another"
+    assert not waiting.done()
+    with pytest.raises(RuntimeError, match="closed"):
+        waiting.cancel()
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_loops_of_several_threads_share_a_crew_one_after_the_other_and_at_once(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads leave as soon as they have nothing to do, so that calls are given while they do, in every order that comes."""
+    monkeypatch.setattr("outthink.diffusion.off_loop.STAYS", 0.0)
+    crew, wrong = Crew("shared", most), list[Any]()
+
+    async def calls(first: int) -> list[int]:
+        given = [off_loop(crew, int, first + number, moment=MOMENT * (number % 2)) for number in range(100)]
+        return await asyncio.wait_for(asyncio.gather(*given), 30.0)
+
+    def loops(first: int) -> None:
+        for again in range(first, first + 300, 100):
+            got = asyncio.run(calls(again))
+            if got != list(range(again, again + 100)):
+                wrong.append(got)
+
+    with switching_often():
+        threads = [Thread(target=loops, args=(1000 * number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60.0)
+    assert not any(thread.is_alive() for thread in threads)
+    assert wrong == []
+
+
+@contextmanager
+def switching_often() -> Iterator[None]:
+    """Python's threads take turns 500 times as often."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
+PROGRAM = """
+import asyncio, os, signal, threading
+from outthink.diffusion.off_loop import Crew, off_loop
+
+crew, going = Crew("program", 1), threading.Event()
+
+async def search():
+    while True:
+        await off_loop(crew, going.set)
+
+assert asyncio.run(off_loop(crew, int, 1)) == 1
+child = os.fork()
+if not child:
+    signal.alarm(30)
+    os._exit(asyncio.run(off_loop(crew, int, 7)))
+print("child", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+threading.Thread(target=lambda: asyncio.run(search()), daemon=True).start()
+assert going.wait(30)
+print("end")
+"""
+
+
+def test_a_forked_child_has_threads_of_its_own_and_a_search_that_goes_on_does_not_keep_the_program() -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.split() == ["child", "7", "end"], done.stderr
+    assert done.returncode == 0
 
 
 @pytest.mark.parametrize("moment", [0.0, MOMENT])
@@ -132,3 +262,25 @@ async def test_a_thread_that_waits_holds_nothing_of_what_it_was_given(monkeypatc
     assert held() is None
     monkeypatch.setattr("outthink.diffusion.off_loop.STAYS", 0.0)
     await off_loop(crew, int)
+
+
+async def test_work_that_fails_holds_nothing_of_what_it_was_given() -> None:
+    """Nor does its error, once it has been dealt with, and without the garbage collector's help."""
+
+    class Samples: ...
+
+    async def tried() -> weakref.ref[Samples]:
+        samples = Samples()
+        with suppress(ValueError):
+            await off_loop(crew, lambda given: int("three"), samples)
+        return weakref.ref(samples)
+
+    crew = Crew("fails", 1)
+    gc.disable()
+    try:
+        held = await tried()
+        while crew._open:
+            await asyncio.sleep(0.001)
+        assert held() is None
+    finally:
+        gc.enable()

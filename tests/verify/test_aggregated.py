@@ -95,11 +95,6 @@ def test_conversions_of_specs() -> None:
     assert (step.aggregated("product").low, step.aggregated("product").high) == (0.0, math.inf)
     value = Arithmetic().spec
     assert (value.at_end().kind, value.at_end().partial) == (ScoreKind.OUTCOME, False)
-    outcome = value.at_end()
-    assert (outcome.looked_ahead().kind, outcome.looked_ahead().partial) == (ScoreKind.PREFIX_VALUE, True)
-    for spec in (step, value):
-        with pytest.raises(Incompatible):
-            spec.looked_ahead()
     with pytest.raises(Incompatible):
         value.aggregated("last")
 

@@ -103,15 +103,6 @@ class ScoreSpec:
             )
         return replace(self, kind=ScoreKind.OUTCOME, partial=False)
 
-    def looked_ahead(self) -> ScoreSpec:
-        """What an outcome becomes when every member is brought to an end first (`Completable`) and its end is rated: a prefix value.
-
-        For methods that are told to look ahead, never by default. Raises `Incompatible` for what rates prefixes or steps by itself.
-        """
-        if self.kind is not ScoreKind.OUTCOME:
-            raise _no_conversion(self.kind, "a look ahead", "outcomes", "It rates unfinished answers without one.")
-        return replace(self, kind=ScoreKind.PREFIX_VALUE, partial=True)
-
 
 def _no_conversion(kind: ScoreKind, target: str, expected: str, remedy: str) -> Incompatible:
     return Incompatible(

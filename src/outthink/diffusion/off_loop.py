@@ -12,13 +12,15 @@ moment before it goes on with other things: what is done by then costs 0.1 ms, w
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
 from queue import Empty, SimpleQueue
-from threading import Lock
+from threading import Lock, Thread, main_thread
 from typing import Any, Generic, TypeVar
+
+from outthink.core.errors import OutthinkError, explain
 
 T = TypeVar("T")
 
@@ -30,23 +32,41 @@ STAYS = 0.05
 
 
 class Crew:
-    """At most `most` threads that do calls, begun in the order given. A call must not raise."""
+    """At most `most` threads that do calls, begun in the order given. A call must not raise. A crew lasts as long as the program."""
 
     def __init__(self, name: str, most: int) -> None:
-        self._pool, self._most = ThreadPoolExecutor(most, thread_name_prefix=name), most
+        self._name, self._most = name, most
+        self._begin()
+        if hasattr(os, "register_at_fork"):
+            # A forked child has none of the threads, and one of them may have held the lock.
+            os.register_at_fork(after_in_child=self._begin)
+
+    def _begin(self) -> None:
         self._calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._between = Lock()
         self._open = self._threads = 0
 
     def give(self, call: Callable[[], None]) -> None:
-        """Have it done, by a thread that waits or else by a further one."""
+        """Have it done, by a thread that waits or else by a further one.
+
+        Raises `OutthinkError` when the program is ending, and `RuntimeError` when the system has no thread left; it is not done then.
+        """
+        if not main_thread().is_alive():
+            # The program's end waits for these threads, and a search that goes on in another one would keep them for ever.
+            raise OutthinkError(
+                explain(
+                    "The program is ending.",
+                    got="further work for a thread",
+                    expected="none after the end of the main thread",
+                    remedy="Let the main thread wait for the search.",
+                )
+            )
         with self._between:
-            self._calls.put(call)
+            if self._threads < min(self._open + 1, self._most):
+                Thread(target=self._serve, name=self._name, daemon=False).start()
+                self._threads += 1
             self._open += 1
-            further = self._threads < min(self._open, self._most)
-            self._threads += further
-        if further:
-            self._pool.submit(self._serve)
+            self._calls.put(call)
 
     def _serve(self) -> None:
         while self._one():
@@ -117,9 +137,13 @@ class _Call(Generic[T]):
         await self._waiting
 
     def result(self) -> T:
-        """What the work returned; what it raised is raised."""
+        """What the work returned; what it raised is raised, once."""
         if self._error is not None:
-            raise self._error
+            try:
+                raise self._error
+            finally:
+                # Else the error would hold itself by its traceback, and with it the samples.
+                self._error = None
         return self._value
 
 

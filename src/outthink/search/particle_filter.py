@@ -120,7 +120,7 @@ class ParticleFilter(Weighing[Particles]):
         )
 
     async def step(self, state: Particles, run: Run, key: Key) -> Particles:
-        if self.look_ahead is not None and state.ahead is None and self.due(state):
+        if self.look_ahead is not None and state.ahead is None and self.due(state, effective_sample_size(state.log_w)):
             return await self._look(state, run, key.child("look-ahead"))
         p = self.resample(state, run, key.child("resample"))
         after = await (self._advance(p, run, key) if p.ahead is None else self._reuse(p, p.ahead, run, key))
@@ -146,13 +146,14 @@ class ParticleFilter(Weighing[Particles]):
         """Whether `log_evidence` is an estimate of the target's; exp of it is unbiased when the number of steps is fixed."""
         return self.exact or (isinstance(self.annealing, Plain) and self.look_ahead is None)
 
-    def due(self, p: Particles) -> bool:
-        """Whether the weights have become so uneven that ancestors are drawn before the next step."""
-        return p.step > 0 and effective_sample_size(p.log_w) <= self.ess_threshold * len(p)
+    def due(self, p: Particles, effective: float) -> bool:
+        """Whether the weights have become so uneven that ancestors are drawn before the next step. `effective`: their effective number."""
+        return p.step > 0 and effective <= self.ess_threshold * len(p)
 
     def resample(self, p: Particles, run: Run, key: Key) -> Particles:
         """Draw ancestors when the weights have become uneven; the population's mean weight goes into `log_z`."""
-        if not self.due(p):
+        effective = effective_sample_size(p.log_w)
+        if not self.due(p, effective):
             return p
         ahead = p.ahead if self.look_ahead is not None else None
         by = (
@@ -173,7 +174,6 @@ class ParticleFilter(Weighing[Particles]):
             ahead=ahead.take(ancestors) if ahead is not None and reuse else None,
             held=held_aside(p if ahead is None else ahead, stay, p.held),
         )
-        effective = effective_sample_size(p.log_w)
         kept = tuple(children.batch.id.tolist())
         run.emit(
             Resampled(step=p.step, ancestors=kept, effective=effective, distinct=distinct(children), temperature=heat)

@@ -28,7 +28,7 @@ from outthink.core.verifier import LogMap, ScoreKind, Scores, ScoreSpec, Verifie
 from outthink.diffusion.off_loop import MOMENT, Crew, off_loop
 from outthink.numerics.types import FloatArray
 
-_RATERS = Crew("outthink-reward", (os.cpu_count() or 1) + 4)
+_RATERS = Crew("outthink-reward", min(32, (os.cpu_count() or 1) + 4))
 """Where rewards are computed: not on the event loop, and not behind the network calls of other searches."""
 
 RewardFunction = Callable[[torch.Tensor], Any]
