@@ -182,6 +182,14 @@ def test_best_of_one_is_what_the_larger_latent_pipeline_draws(places: Path) -> N
     assert (mine - pipeline(latents=noise, **asked).images[0]).abs().max() < CLOSE
 
 
+def test_an_auto_encoder_that_says_its_channels_mean_and_spread_is_heard(places: Path) -> None:
+    pipeline = _quiet(tiny.stable_diffusion_xl(places / "xl", ddim()))
+    pipeline.vae.register_to_config(latents_mean=[-0.5, 0.4, 0.3, -0.2], latents_std=[0.5, 2.0, 1.5, 0.7])
+    mine, noise = sampled(adapt(pipeline, prompt=PROMPT, negative=NEGATIVE))
+    asked = {"prompt": PROMPT, "negative_prompt": NEGATIVE, "num_inference_steps": STEPS, "output_type": "pt"}
+    assert (mine - pipeline(latents=noise, **asked).images[0]).abs().max() < CLOSE
+
+
 def test_best_of_one_is_what_the_pixel_pipeline_draws(pixel: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     mine, noise = sampled(adapt(pixel))
     monkeypatch.setattr("diffusers.pipelines.ddim.pipeline_ddim.randn_tensor", lambda *a, **k: noise)

@@ -137,13 +137,21 @@ class Decoder:
     def __init__(self, coder: Any, at_once: int | None) -> None:
         self.coder, self.at_once = coder, at_once
         self._scale, self._shift = coder.config.get("scaling_factor") or 1.0, coder.config.get("shift_factor") or 0.0
+        self._spread, self._mean = coder.config.get("latents_std"), coder.config.get("latents_mean")
 
     def __call__(self, latents: torch.Tensor) -> torch.Tensor:
-        given = latents / self._scale + self._shift
+        given = self._restored(latents)
         with torch.no_grad(), self._wide():
             asked = given.to(self.coder.dtype).split(self.at_once or len(given))
             parts = [self.coder.decode(part).sample for part in asked]
         return torch.cat(parts).float().clamp(-1.0, 1.0)
+
+    def _restored(self, latents: torch.Tensor) -> torch.Tensor:
+        """As the auto-encoder knows them: by its factor and shift, or by the mean and spread of each channel where it says them."""
+        if self._spread is None or self._mean is None:
+            return latents / self._scale + self._shift
+        spread, mean = (torch.tensor(said).to(latents).view(-1, 1, 1) for said in (self._spread, self._mean))
+        return latents * spread / self._scale + mean
 
     @contextmanager
     def _wide(self) -> Iterator[None]:
