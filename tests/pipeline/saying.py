@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from outthink.core import Budget, Equivalence, Result, Search, Session, Task, Verifier
+from outthink.core import Budget, Cut, Equivalence, Failure, Result, Search, Session, Task, Verifier
 from outthink.core.component import EngineSettings
 from outthink.core.events import AnyEvent
-from outthink.engines.engine import Engine
+from outthink.engines.engine import Engine, Generation, Request, StopReason
 from outthink.engines.scripted import END, Behaviour, ScriptedEngine
 from outthink.engines.scripted_tokens import ASSISTANT, reply_of
 from outthink.pipeline import AskingProcess, Inner, Pipeline, wording
@@ -31,8 +31,31 @@ WORDS = tuple(
 """The long pieces of the built-in prompts as single tokens, which makes the scripted models quick."""
 
 
+class Overheard(ScriptedEngine):
+    """Keeps what it was asked and what it said, in order: prompts, and replies that were not cut short."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.heard: list[tuple[str, str]] = []
+
+    async def generate(self, requests: Sequence[Request], *, cut: Cut | None = None) -> list[Generation | Failure]:
+        found = await super().generate(requests, cut=cut)
+        for request, reply in zip(requests, found, strict=True):
+            if isinstance(reply, Generation) and reply.stop is StopReason.END:
+                self.heard.append((self._text(self._prompt(request)), reply.text))
+        return found
+
+
+E = TypeVar("E", bound=ScriptedEngine)
+
+
 def saying(reply: Callable[[str], str | Mapping[str, float]], **behaviour: Any) -> ScriptedEngine:
     """An engine whose reply is a function of the prompt: one text, or texts with their probabilities."""
+    return engine_saying(ScriptedEngine, reply, **behaviour)
+
+
+def engine_saying(made: type[E], reply: Callable[[str], str | Mapping[str, float]], **behaviour: Any) -> E:
+    """The same, of the class that is asked for."""
 
     def next_token(text: str) -> Mapping[str, float]:
         if ASSISTANT in text and reply_of(text):
@@ -40,7 +63,7 @@ def saying(reply: Callable[[str], str | Mapping[str, float]], **behaviour: Any) 
         said = reply(text)
         return {said: 1.0} if isinstance(said, str) else said
 
-    return ScriptedEngine(next_token, vocabulary=WORDS, behaviour=Behaviour(**{"cached": False, **behaviour}))
+    return made(next_token, vocabulary=WORDS, behaviour=Behaviour(**{"cached": False, **behaviour}))
 
 
 def searching(

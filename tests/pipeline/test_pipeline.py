@@ -15,6 +15,7 @@ from outthink.core import (
     BelowQuorum,
     Budget,
     Candidate,
+    Cost,
     Cut,
     EngineError,
     Incompatible,
@@ -57,7 +58,7 @@ from outthink.testing import run_virtual
 from outthink.testing.verifiers import FunctionOfContent
 from outthink.text.process import TextProcess
 from outthink.text.settings import Text
-from tests.pipeline.saying import QUESTION, saying, searching, solved
+from tests.pipeline.saying import QUESTION, Overheard, engine_saying, saying, searching, solved
 
 SHEET = Pipeline(
     layers=(
@@ -315,6 +316,49 @@ def test_a_budget_of_tokens_ends_it_as_well() -> None:
         assert found.stop is Stop.BUDGET or found.answer == "It is 42."
 
 
+BRIEF: dict[str, Any] = {"max_tokens": 8, "retries": 0}
+JUDGES: dict[str, tuple[Any, ...]] = {
+    "nobody": (),
+    "verify": (Verify(**BRIEF),),
+    "verify, fuse": (Verify(**BRIEF), Fuse()),
+    "write-tests, run-tests": (WriteTests(**BRIEF), RunTests(**BRIEF)),
+}
+
+
+@pytest.mark.parametrize("judges", JUDGES)
+def test_a_cap_of_tokens_anywhere_is_held_and_told_and_leaves_someone_judged(judges: str) -> None:
+    settings, layers = Text(max_tokens=8), JUDGES[judges]
+    pipeline = Pipeline(layers=(Generate(samples=20), *layers))
+    cost = solved(searching(pipeline, saying(StandIn()), settings=settings)).cost.tokens
+    one = AskingProcess(saying(StandIn()), QUESTION, settings)
+    alone = Pipeline(layers=(Generate(), *(layer for layer in layers if not isinstance(layer, Fuse))))
+    enough = sum(layer.cost.tokens for layer in bounds(alone, one))
+    assert enough < cost or not layers
+    for cap in [*range(1, cost, max(1, cost // 40)), 3 * cost]:
+        model = StandIn()
+        engine = engine_saying(Overheard, model)
+        found = solved(searching(pipeline, engine, settings=settings), budget=Budget(tokens=cap))
+        assert found.cost.tokens <= cap
+        assert (found.overshoot, found.cost) == ({}, engine.counters())
+        assert (found.limit == "tokens") == (found.stop is Stop.BUDGET)
+        assert (found.answer is None) == (not any(reply in ("42", "43", "It is 42.") for _, reply in engine.heard))
+        judged = model.asked["verdict"] + model.asked["run-tests"]
+        assert judged or cap < enough or not layers, f"a cap of {cap} ends before anyone is judged"
+        assert model.asked["justify"] == model.asked["verdict"]
+    assert found.stop is Stop.DONE
+
+
+def test_a_reply_that_a_cap_cuts_short_is_told_as_the_budgets_end() -> None:
+    stops = {}
+    for cap in range(1, 40):
+        settings = Text(max_tokens=8, least_tokens=1)
+        search = searching(Pipeline(layers=(Generate(),)), saying(lambda _: "one"), settings=settings)
+        found = solved(search, budget=Budget(tokens=cap))
+        stops[found.cost.tokens] = (found.stop, found.limit, found.answer)
+    assert list(stops.values()) == [(Stop.BUDGET, "tokens", None)] * (len(stops) - 1) + [(Stop.DONE, "", "one")]
+    assert len(stops) == 3, "nothing fits, the reply is cut short, it is whole"
+
+
 def snapshots(search: Search, **how: Any) -> tuple[Any, list[bytes]]:
     taken: list[bytes] = []
 
@@ -354,20 +398,77 @@ def test_a_cut_inside_a_layer_keeps_what_has_finished(seconds: float, finished: 
     assert f"{4 - finished} of 4 candidates of layer 1 were lost" in found.degraded
 
 
-@pytest.mark.parametrize("limit", [5, 6, 8])
-def test_what_was_examined_is_kept_where_there_is_no_room_for_a_verdict(limit: int) -> None:
+@pytest.mark.parametrize(
+    ("limit", "drawn", "judged"), [(3, 1, 1), (4, 2, 1), (5, 3, 1), (6, 4, 1), (7, 4, 1), (8, 4, 2)]
+)
+def test_nobody_is_examined_without_room_for_the_verdict(limit: int, drawn: int, judged: int) -> None:
+    """And a layer that makes candidates leaves room for judging one of them."""
     model, taken = StandIn(), []
     search = searching(Pipeline(layers=(Generate(samples=4), Verify())), saying(model))
-    events: list[AnyEvent] = []
-    found = solved(search, budget=Budget(calls=limit), events=events, on_step=lambda s: taken.append(s.dump()))
-    assert (found.stop, found.limit, found.cost.calls) == (Stop.BUDGET, "calls", limit)
-    assert len(found.candidates) == 4
-    assert f"{limit - 4} of 4 candidates were examined" in next(
-        e.note for e in events[::-1] if isinstance(e, StageEnded)
-    )
+    found = solved(search, budget=Budget(calls=limit), on_step=lambda s: taken.append(s.dump()))
+    assert (found.stop, found.limit) == (Stop.BUDGET, "calls")
+    assert model.asked == {"generate": drawn, "justify": judged, "verdict": judged}
+    assert len(found.candidates) == drawn
+    assert found.scores.count(1.0) == judged
     again = solved(search, budget=Budget(calls=12), resume=taken[-1])
-    assert (again.stop, again.scores, again.cost.calls) == (Stop.DONE, (1.0,) * 4, 12)
-    assert model.asked == {"generate": 4, "justify": 4, "verdict": 4}, "nobody is examined twice"
+    assert (again.scores, again.cost.calls) == ((1.0,) * drawn, 3 * drawn)
+    assert model.asked == {"generate": drawn, "justify": drawn, "verdict": drawn}, "nobody is examined or judged twice"
+
+
+def test_the_answer_of_a_budget_that_judges_some_is_one_that_was_found_correct() -> None:
+    def reply(prompt: str) -> str | Mapping[str, float]:
+        if kind_of(prompt) == "verdict":
+            return "[Correct]" if "Answer:\n43" in prompt else "[Incorrect]"
+        return StandIn()(prompt)
+
+    pipeline = Pipeline(layers=(Generate(samples=4), Verify()))
+    whole = solved(searching(pipeline, saying(reply)), seed=2)
+    drawn = [
+        c.content for c in solved(searching(Pipeline(layers=(Generate(samples=4),)), saying(reply)), seed=2).candidates
+    ]
+    assert drawn[0] == "42"
+    assert drawn.count("43") == len(whole.candidates) > 0
+    for judged in range(1, 4):
+        found = solved(searching(pipeline, saying(reply)), seed=2, budget=Budget(calls=4 + 2 * judged))
+        right = drawn.index("43") < judged
+        assert found.scores[found.chosen or 0] == (1.0 if right else None), (
+            "nobody that was found wrong before the others"
+        )
+    # A layer that comes after it goes on with those that were judged.
+    behind = Pipeline(layers=(Generate(samples=4), Verify(), Vote()), rules="open")
+    found = solved(searching(behind, saying(reply)), seed=2, budget=Budget(calls=4 + 2 * 3))
+    assert (found.stop, found.limit) == (Stop.BUDGET, "calls")
+    assert {c.content for c in found.candidates} == {"43" if "43" in drawn[:3] else "42"}
+
+
+def test_what_was_examined_is_kept_where_there_is_no_time_for_a_verdict() -> None:
+    model, taken = StandIn(), []
+    search = searching(Pipeline(layers=(Generate(samples=4), Verify())), saying(model, call_seconds=0.1))
+    events: list[AnyEvent] = []
+    found = solved(search, budget=Budget(seconds=0.25), events=events, on_step=lambda s: taken.append(s.dump()))
+    assert (found.stop, found.limit, len(found.candidates)) == (Stop.BUDGET, "seconds", 4)
+    assert "4 of 4 candidates were examined" in next(e.note for e in events[::-1] if isinstance(e, StageEnded))
+    again = solved(search, resume=taken[-1])
+    assert (again.stop, again.scores) == (Stop.DONE, (1.0,) * 4)
+    assert model.asked["justify"] == 4, "nobody is examined twice"
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5, 7])
+def test_who_is_drawn_for_a_verifier_is_drawn_with_its_share(limit: int) -> None:
+    """As in a search: what cannot be judged is not drawn, but an answer that nobody has judged is better than none."""
+    engine, exact = saying(StandIn()), FunctionOfContent(lambda text: float(text == "43"))
+    pipeline = Pipeline(layers=(Generate(samples=8), Score(keep=0)))
+    found = solved(searching(pipeline, engine, verifier=exact), budget=Budget(verifier_calls=limit))
+    assert found.cost.calls == found.cost.verifier_calls == limit
+    assert None not in found.scores
+
+    class Dear(FunctionOfContent):
+        def most(self, task: Task) -> Cost:
+            return Cost(verifier_calls=1, calls=5)
+
+    unjudged = solved(searching(pipeline, saying(StandIn()), verifier=Dear(lambda _: 1.0)), budget=Budget(calls=limit))
+    assert unjudged.answer is not None
+    assert (unjudged.scores.count(None) == 0) == (limit > 5)
 
 
 def test_examinations_that_fail_for_nothing_do_not_go_round_for_ever() -> None:

@@ -7,16 +7,13 @@ put into it; those count as the longest replies that they can be, twice, since a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
-import msgspec
+from dataclasses import dataclass
 
 from outthink.core.cost import ZERO, Cost
-from outthink.pipeline.asking import Ask, AskingProcess
+from outthink.pipeline.asking import AskingProcess
 from outthink.pipeline.pipeline import Pipeline
-from outthink.pipeline.stage import Need, Rehearsal, Sizes
-
-PROBE = "x" * 64
+from outthink.pipeline.pricing import priced
+from outthink.pipeline.stage import Rehearsal, Sizes
 
 
 @dataclass(frozen=True)
@@ -63,24 +60,3 @@ def judged(pipeline: Pipeline, process: AskingProcess) -> int:
         total += layer.judges(sizes)
         sizes = layer.after(sizes, process.settings.max_tokens)
     return total
-
-
-def priced(need: Need, process: AskingProcess) -> Cost:
-    """The most that one such request costs, nothing of it cached. Raises what refuses the bare prompt."""
-    engine, request = process.engines[need.ask.engine], process.request(need.ask, 0)
-    bare = msgspec.structs.replace(engine.price(request), cached_input_tokens=0)
-    output = max(bare.output_tokens, need.ask.max_tokens)
-    money = bare.money
-    if money and need.more:
-        longer = engine.price(process.request(_longer(need.ask), 0))
-        grown = max(1, longer.input_tokens - bare.input_tokens)
-        money += max(0.0, longer.money - bare.money) / grown * need.more
-    return msgspec.structs.replace(bare, input_tokens=bare.input_tokens + need.more, output_tokens=output, money=money)
-
-
-def _longer(ask: Ask) -> Ask:
-    """The ask with something more in it, to see what a token of the prompt costs."""
-    if ask.messages is None:
-        return replace(ask, more=PROBE)
-    *before, (role, said) = ask.messages
-    return replace(ask, messages=(*before, (role, said + PROBE)))

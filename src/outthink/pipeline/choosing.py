@@ -16,7 +16,8 @@ from outthink.core.key import Key
 from outthink.core.settings import Count
 from outthink.pipeline.desk import Desk
 from outthink.pipeline.members import Flow
-from outthink.pipeline.stage import Need, Rehearsal, Sizes, Stage
+from outthink.pipeline.pricing import Need
+from outthink.pipeline.stage import Rehearsal, Sizes, Stage
 
 
 class Vote(Stage):

@@ -14,8 +14,9 @@ from outthink.core.key import Key
 from outthink.core.settings import Positive
 from outthink.pipeline.desk import Desk
 from outthink.pipeline.members import Flow, Remarks, labelled
+from outthink.pipeline.pricing import Need
 from outthink.pipeline.reading import critiques
-from outthink.pipeline.stage import ModelStage, Need, Rehearsal, Retries, Sizes, read_each
+from outthink.pipeline.stage import ModelStage, Rehearsal, Retries, Sizes, read_each
 from outthink.pipeline.wording import CRITIQUE, check_places, fill
 
 CRITIC = "You examine answers and say what is good and what is wrong with each."

@@ -26,7 +26,8 @@ from outthink.core.settings import NonNegativeFloat, Positive
 from outthink.pipeline.asking import Ask, Inner
 from outthink.pipeline.desk import Desk
 from outthink.pipeline.members import Flow, Members, labelled
-from outthink.pipeline.stage import LABEL, AnyEngine, Need, Rehearsal, Sizes, Stage, unscored
+from outthink.pipeline.pricing import Need
+from outthink.pipeline.stage import LABEL, AnyEngine, Rehearsal, Sizes, Stage, unscored
 from outthink.pipeline.wording import BRIEF, FUSE, check_places, fill
 
 FUSER = "You write one answer out of several."
@@ -204,7 +205,8 @@ async def drawn(stages: Sequence[Stage], flow: Flow, desk: Desk, key: Key) -> Fl
     async def asked() -> list[str]:
         role: Role = "refine" if "fuse" in kinds else "generate"
         try:
-            drawing.extend([await desk.ask(asks, key, kind="-".join(kinds), role=role)] if asks else [])
+            kind = "-".join(kinds)
+            drawing.extend([await desk.ask(asks, key, kind=kind, role=role, judged=desk.judged)] if asks else [])
         except BudgetExhausted as error:
             refused.append(error)
         return []

@@ -69,6 +69,7 @@ class Flow(Saved):
         layer: layers that are complete.
         tests: unit tests of the question; empty where there are none. `told`: whether later stages show them with the question.
         progress: what a stage of several rounds needs to go on; None between two layers.
+        chosen: place of the answer while a stage of several rounds is under way; None: the pipeline's choice.
         agreement: share of the votes behind the first candidate, where the last stage voted.
         notes: what stages had to do without, in words.
         draw: uniform in [0, 1), for the choice of one candidate among several.
@@ -79,6 +80,7 @@ class Flow(Saved):
     tests: tuple[str, ...] = ()
     told: bool = False
     progress: Any = None
+    chosen: int | None = None
     agreement: float | None = None
     notes: tuple[str, ...] = ()
     draw: float = 0.0

@@ -22,6 +22,7 @@ import numpy as np
 from msgspec import Meta
 
 from outthink.core.algorithm import Algorithm, Answer
+from outthink.core.cost import ZERO, Cost
 from outthink.core.errors import Incompatible, explain
 from outthink.core.events import StageEnded
 from outthink.core.key import Key
@@ -37,13 +38,16 @@ from outthink.pipeline.making import Fuse, Generate, SideBySide, Solve
 from outthink.pipeline.members import Flow, Members
 from outthink.pipeline.plangen import Plangen
 from outthink.pipeline.plangen.agents import unbounded
+from outthink.pipeline.pricing import Need
 from outthink.pipeline.rank import Rank
 from outthink.pipeline.rules import Rules, check_layers
-from outthink.pipeline.stage import Stage
+from outthink.pipeline.stage import Rehearsal, Sizes, Stage
 from outthink.pipeline.unit_tests import RunTests, WriteTests
 
 Layer = Generate | Fuse | Critique | Rank | Verify | WriteTests | RunTests | Vote | Score | Solve | SideBySide | Plangen
 """The stages that a layer may be, by their `type`."""
+
+_MAKERS = (Generate, Fuse, Solve)
 
 
 class Pipeline(Algorithm[Flow]):
@@ -97,15 +101,17 @@ class Pipeline(Algorithm[Flow]):
 
     async def step(self, state: Flow, run: Run, key: Key) -> Flow:
         layer = self.layers[state.layer]
-        desk = Desk(run, _solvers(self, _asking(run.process).solvers, state.layer))
+        solvers, follower = _solvers(self, _asking(run.process).solvers, state.layer), self._follower(state.layer)
+        desk = Desk(run, solvers, judged=isinstance(follower, Score), last=follower is None)
         before = run.session.ledger.total.calls
         if state.layer and not len(state.members) and not isinstance(layer, WriteTests) and not _makes(layer):
             # Nothing was left to work on: the run ends with the failures that say why.
             return replace(state, layer=len(self.layers))
-        flow = await layer.run(state, desk, key.child("layer"))
+        with desk.keeping(self._kept(state, desk)):
+            flow = await layer.run(state, desk, key.child("layer"))
         notes = (*state.notes, *(note for note in desk.notes if note not in state.notes))
         over = layer.over(flow)
-        flow = replace(flow, notes=notes, layer=state.layer + (1 if over else 0))
+        flow = replace(flow, notes=notes, layer=state.layer + (1 if over else 0), chosen=None if over else flow.chosen)
         if len(flow.members) and flow.members.batch.failed.all():
             flow = replace(flow, layer=len(self.layers))
         run.emit(
@@ -120,6 +126,34 @@ class Pipeline(Algorithm[Flow]):
         )
         return flow
 
+    def _kept(self, state: Flow, desk: Desk) -> Cost:
+        """What a layer that makes candidates leaves over: the price of judging one of them, where they are judged one by one next.
+
+        Not of judging all: a request is priced as if everything in it were as long as it may be, and what is not used comes back after
+        each, so that most budgets judge all candidates that they can pay for, and none ends before one is judged.
+        """
+        layer, later = self.layers[state.layer], self.layers[state.layer + 1 :]
+        if not all(isinstance(part, _MAKERS) for part in layer.parts()):
+            return ZERO
+        writing = next((at for at, one in enumerate(later) if not isinstance(one, WriteTests)), len(later))
+        judging = later[: writing + 1]
+        if not judging or not judging[-1].one_by_one:
+            return ZERO
+        process = desk.process
+        rehearsal = Rehearsal(process.task.question, process.index_of, process.settings.max_tokens)
+        sizes, needs = Sizes(), list[Need]()
+        for before in self.layers[: state.layer]:
+            sizes = before.after(sizes, rehearsal.longest)
+        sizes = replace(sizes, n=len(state.members))
+        one = replace(layer.after(sizes, rehearsal.longest), n=1)
+        for stage in judging:
+            needs += stage.needs(one, rehearsal)
+            one = replace(stage.after(one, rehearsal.longest), n=1)
+        return desk.room(needs, layer.needs(sizes, rehearsal))
+
+    def _follower(self, at: int) -> Layer | None:
+        return self.layers[at + 1] if at + 1 < len(self.layers) else None
+
     def done(self, state: Flow) -> bool:
         return state.layer >= len(self.layers)
 
@@ -130,7 +164,7 @@ class Pipeline(Algorithm[Flow]):
         chosen: int | None = None
         if len(finished):
             at = 0 if self.choose == "first" else int(state.draw * len(finished))
-            chosen = int(finished[at])
+            chosen = int(finished[at]) if state.chosen is None else state.chosen
             weights[chosen] = 1.0
         return Answer(batch, weights, score, chosen, agreement=state.agreement, degraded=state.notes)
 

@@ -19,8 +19,9 @@ from outthink.core.key import Key
 from outthink.core.settings import Count, Positive
 from outthink.pipeline.desk import Desk
 from outthink.pipeline.members import Flow, labelled
+from outthink.pipeline.pricing import Need
 from outthink.pipeline.reading import listed, ranked
-from outthink.pipeline.stage import LABEL, ModelStage, Need, Rehearsal, Retries, Sizes, read_each
+from outthink.pipeline.stage import LABEL, ModelStage, Rehearsal, Retries, Sizes, read_each
 from outthink.pipeline.wording import RANK, check_places, fill
 
 RANKER = "You put answers in order, from best to worst."
@@ -70,7 +71,7 @@ class Rank(ModelStage):
         def read(at: int, reply: str) -> list[int] | None:
             return listed(reply, len(parts[at])) or None
 
-        found = await read_each(desk, asks, read, key, kind=self.name(), retries=self.retries)
+        found = (await read_each(desk, asks, read, key, kind=self.name(), retries=self.retries)).found
         if None in found:
             desk.note(
                 f"rank: {found.count(None)} of {len(found)} orders could not be read; those candidates keep theirs"

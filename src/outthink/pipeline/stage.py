@@ -25,8 +25,9 @@ from outthink.engines.recorded import Recorded
 from outthink.engines.scripted_table import Scripted
 from outthink.engines.torch.settings import Transformers
 from outthink.pipeline.asking import Ask
-from outthink.pipeline.desk import Desk
+from outthink.pipeline.desk import Desk, Heard
 from outthink.pipeline.members import Flow
+from outthink.pipeline.pricing import Need
 
 T = TypeVar("T")
 AnyEngine = Local | Openai | Recorded | Scripted | Transformers
@@ -68,22 +69,6 @@ class Sizes:
 
 
 @dataclass(frozen=True)
-class Need:
-    """Requests of one form that a stage makes.
-
-    Attributes:
-        ask: the request with nothing put into it.
-        calls: how many, when every reply can be read. `again`: how many more where none can.
-        more: tokens that are put into each, at most.
-    """
-
-    ask: Ask
-    calls: int
-    again: int = 0
-    more: int = 0
-
-
-@dataclass(frozen=True)
 class Rehearsal:
     """What a stage needs to say beforehand what it will ask.
 
@@ -101,6 +86,9 @@ class Stage(Tagged):
 
     makes: ClassVar[bool] = False
     """Whether it makes candidates from the question alone."""
+
+    one_by_one: ClassVar[bool] = False
+    """Whether it has a model judge each candidate by itself, so that a layer which makes candidates can keep room for one of them."""
 
     def parts(self) -> tuple[Stage, ...]:
         """The stages that stand side by side in it: itself, unless it is made of others."""
@@ -153,27 +141,29 @@ class ModelStage(Stage):
 
 async def read_each(
     desk: Desk, asks: Sequence[Ask], read: Callable[[int, str], T | None], key: Key, *, kind: str, retries: int
-) -> list[T | None]:
-    """What is read from each reply, [n]; None where nothing could be. Those are asked again, all together, up to `retries` times.
+) -> Heard[T]:
+    """What is read from each reply. Those from which nothing could be are asked again, all together, up to `retries` times.
 
     `read` is given the place of the ask and the reply.
     """
     found: list[T | None] = [None] * len(asks)
     waiting = list(range(len(asks)))
+    unheard = set(waiting)
     for attempt in range(1 + retries):
         try:
-            replies = await desk.replies([asks[i] for i in waiting], key.child(attempt), kind=kind)
+            heard = await desk.replies([asks[i] for i in waiting], key.child(attempt), kind=kind)
         except BudgetExhausted as error:
             if attempt == 0:
                 raise
             desk.run.limit = error.limit
             break  # what has been read stays
-        for i, reply in zip(waiting, replies, strict=True):
+        unheard -= {i for at, i in enumerate(waiting) if at not in heard.unheard}
+        for i, reply in zip(waiting, heard.found, strict=True):
             found[i] = None if reply is None else read(i, reply)
         waiting = [i for i in waiting if found[i] is None]
         if not waiting:
             break
-    return found
+    return Heard(found, frozenset(unheard))
 
 
 def unscored(flow: Flow) -> Flow:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from msgspec import Meta
@@ -21,8 +21,9 @@ from outthink.core.key import Key
 from outthink.core.settings import Count, Positive
 from outthink.pipeline.desk import Desk
 from outthink.pipeline.members import Flow, labelled
+from outthink.pipeline.pricing import Need
 from outthink.pipeline.reading import marks, statements
-from outthink.pipeline.stage import LABEL, ModelStage, Need, Rehearsal, Retries, Sizes, read_each
+from outthink.pipeline.stage import LABEL, ModelStage, Rehearsal, Retries, Sizes, read_each
 from outthink.pipeline.wording import RUN_TESTS, WRITE_TESTS, check_places, fill
 
 WRITER = "You write tests that answers must pass."
@@ -80,6 +81,8 @@ class RunTests(ModelStage):
         prompt: what the model is told, with {question}, {candidate} and {tests}; {number} is how many.
     """
 
+    one_by_one: ClassVar[bool] = True
+
     max_tokens: Positive = 256
     only: Literal["all", "passers"] = "all"
     keep: Count = 0
@@ -106,7 +109,7 @@ class RunTests(ModelStage):
             passed = marks(reply, len(tests))
             return None if passed is None else sum(passed)
 
-        found = await read_each(desk, asks, read, key, kind=self.name(), retries=self.retries)
+        found = (await read_each(desk, asks, read, key, kind=self.name(), retries=self.retries)).found
         if None in found:
             desk.note(f"run-tests: {found.count(None)} of {len(found)} candidates have no marks; they come last")
         score = np.array([np.nan if passed is None else float(passed) for passed in found])

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from outthink.core.batch import Batch
-from outthink.core.errors import Incompatible, explain
+from outthink.core.cost import Cost
+from outthink.core.errors import BudgetExhausted, Incompatible, explain
 from outthink.core.key import Key
 from outthink.pipeline.asking import Ask
 from outthink.pipeline.desk import Desk, numbered
 from outthink.pipeline.plangen import wording
-from outthink.pipeline.stage import read_each
+from outthink.pipeline.pricing import Need
+from outthink.pipeline.stage import LABEL, read_each
 from outthink.pipeline.wording import fill
 
 CONSTRAINT_AGENT = "You find the conditions that a solution must keep to."
@@ -56,50 +58,71 @@ class Agents:
         messages = (("system", role), *self.desk.earlier(), ("user", said))
         return Ask(messages, engine=self.place, temperature=0.0, max_tokens=self.tokens, whole=True)
 
+    def _rating(self, text: str, constraints: Sequence[str], *, partial: bool) -> Ask:
+        what, rest = ("beginning", ", as far as it goes") if partial else ("solution", "")
+        blank = {"question": self.question, "constraints": numbered(constraints), "what": what, "rest": rest}
+        return self.ask(fill(wording.VERIFY, **blank, plan=text), VERIFICATION_AGENT)
+
     async def constraints(self, hint: str, key: Key) -> tuple[str, ...]:
         """The conditions of the problem; empty where none could be found, which is recorded."""
         more = f" Look for: {hint}." if hint else ""
         ask = self.ask(fill(wording.CONSTRAINTS, question=self.question, hint=more), CONSTRAINT_AGENT)
-        (reply,) = await self.desk.replies([ask], key, kind="constraints")
+        (reply,) = (await self.desk.replies([ask], key, kind="constraints")).found
         found = wording.read_lines(reply or "")
         if not found:
             self.desk.note("plangen: no conditions were found; plans are rated without")
         return found
 
-    async def rate(self, texts: Sequence[str], constraints: Sequence[str], key: Key, *, partial: bool) -> list[Rated]:
-        """The verification agent's view of each text, [n]. `partial`: of what has been worked out so far."""
-        what, rest = ("beginning", ", as far as it goes") if partial else ("solution", "")
-        blank = {"question": self.question, "constraints": numbered(constraints), "what": what, "rest": rest}
-        asks = [self.ask(fill(wording.VERIFY, **blank, plan=text), VERIFICATION_AGENT) for text in texts]
+    def rating(self, constraints: Sequence[str], tokens: int, beside: Ask, path: str = "") -> Cost:
+        """What rating `path` with so many tokens more costs at most; nothing where that and one request `beside` it do not fit."""
+        need = Need(self._rating(path, constraints, partial=True), 1, more=2 * tokens + LABEL)
+        return self.desk.room([need], [Need(beside, 1)])
+
+    async def rate(
+        self, texts: Sequence[str], constraints: Sequence[str], key: Key, *, partial: bool
+    ) -> list[Rated | None]:
+        """The verification agent's view of each text, [n]; None where there was no room. `partial`: of what has been worked out so far."""
+        asks = [self._rating(text, constraints, partial=partial) for text in texts]
 
         def read(at: int, reply: str) -> Rated | None:
             score = wording.read_score(reply)
             return None if score is None else Rated(score, reply)
 
-        found = await read_each(self.desk, asks, read, key, kind="rate", retries=self.retries)
-        unknown = sum(one is None for one in found)
+        heard = await read_each(self.desk, asks, read, key, kind="rate", retries=self.retries)
+        unknown = heard.found.count(None) - len(heard.unheard)
         if unknown:
             self.desk.note(f"plangen: {unknown} of {len(texts)} ratings could not be read and count as 0")
-        return [one or Rated(0.0, "", known=False) for one in found]
+        return [
+            None if at in heard.unheard else one or Rated(0.0, "", known=False) for at, one in enumerate(heard.found)
+        ]
 
-    async def judge(self, batch: Batch, texts: Sequence[str], constraints: Sequence[str], key: Key) -> list[Rated]:
-        """Whole plans rated: by the recipe's verifier where that is asked for, else by the verification agent."""
+    async def judge(
+        self, batch: Batch, texts: Sequence[str], constraints: Sequence[str], key: Key
+    ) -> list[Rated | None]:
+        """Whole plans rated, [n]: by the recipe's verifier where that is asked for, else by the verification agent; None for want of room.
+
+        Raises `BudgetExhausted` where there was room for none.
+        """
         if not self.by_verifier:
             return await self.rate(texts, constraints, key, partial=False)
-        verifier = self.desk.run.verifier
-        if verifier is None:
+        run = self.desk.run
+        if run.verifier is None or run.scores is None:
             raise unbounded()
-        low, high = verifier.spec.low, verifier.spec.high
-        scores, notes = await self.desk.run.score(batch), self.desk.run.notes(batch)
-        return [
+        low, high = run.verifier.spec.low, run.verifier.spec.high
+        scores, notes = await run.score(batch), run.notes(batch)
+        rated = [
             Rated(0.0, note, known=False) if np.isnan(score) else Rated(200 * (score - low) / (high - low) - 100, note)
             for score, note in zip(scores.tolist(), notes, strict=True)
         ]
+        heard = [one if node in run.scores.known else None for node, one in zip(batch.id.tolist(), rated, strict=True)]
+        if not any(heard):
+            raise BudgetExhausted(run.limit)
+        return heard
 
     async def complete(self, path: str, key: Key) -> bool:
         """Whether what has been worked out is a whole solution; False where the reply says neither."""
         ask = self.ask(fill(wording.COMPLETE, question=self.question, path=path), VERIFICATION_AGENT)
-        (reply,) = await self.desk.replies([ask], key, kind="complete")
+        (reply,) = (await self.desk.replies([ask], key, kind="complete")).found
         return wording.read_complete(reply or "") is True
 
     async def prior(self, arms: Sequence[str], plan: str, feedback: str, key: Key) -> list[float]:
@@ -117,10 +140,11 @@ class Agents:
             kind="select",
             retries=self.retries,
         )
-        if found[0] is None:
+        view = found.found[0]
+        if view is None:
             self.desk.note("plangen: the selection agent's view could not be read; all algorithms count alike")
             return [0.5] * len(arms)
-        return found[0]
+        return view
 
 
 def unbounded() -> Incompatible:

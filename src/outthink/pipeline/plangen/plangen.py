@@ -5,7 +5,9 @@
 
 A layer of several rounds: the first draws a plan, the second finds the conditions and rates it, and each one after that has one algorithm
 write a better plan, until a plan passes or the rounds are over. The best plan seen is kept, never the last: rewriting makes things worse
-about as often as better. Each round is a step of the pipeline, so a run can be cut off or taken up after any of them.
+about as often as better. Each round is a step of the pipeline, so a run can be cut off or taken up after any of them. A budget that ends
+inside a round leaves what that had come to: ratings that were given count, plans that nobody has rated yet stand behind the best one, and
+the rest of the round is made up for when the run is taken up.
 
 A model that rates plans likes many wrong ones; where a program can check them, say `judge = "verifier"`. If unsure otherwise, leave all as
 it is. The bandit's state belongs to one problem.
@@ -34,8 +36,9 @@ from outthink.pipeline.members import Flow, Members
 from outthink.pipeline.plangen import wording
 from outthink.pipeline.plangen.agents import VERIFICATION_AGENT, Agents
 from outthink.pipeline.plangen.bandit import Arms, Bandit
-from outthink.pipeline.plangen.growing import PLANNER, Growing, Grown
-from outthink.pipeline.stage import LABEL, AnyEngine, Need, Rehearsal, Retries, Sizes, Stage
+from outthink.pipeline.plangen.growing import PLANNER, Growing, Growth, Tree
+from outthink.pipeline.pricing import Need
+from outthink.pipeline.stage import LABEL, AnyEngine, Rehearsal, Retries, Sizes, Stage
 from outthink.pipeline.wording import fill
 
 Arm = Literal["best-of-n", "tree-of-thought", "rebase"]
@@ -47,7 +50,7 @@ class Planning(Saved):
 
     Attributes:
         round: 0 while the first plan is not rated. score, feedback: of the best plan; nan and "" before that.
-        seen: the rating of every attempt, in order.
+        seen: the rating of every attempt, in order. growth: of the attempt under way; None between two rounds.
     """
 
     arms: Arms
@@ -56,6 +59,7 @@ class Planning(Saved):
     score: float = float("nan")
     feedback: str = ""
     seen: tuple[float, ...] = ()
+    growth: Growth | None = None
 
 
 class Plangen(Stage):
@@ -139,6 +143,8 @@ class Plangen(Stage):
         texts = agents.desk.texts(flow.members)
         try:
             (rated,) = await agents.judge(flow.members.batch, texts, found, key.child("judge"))
+            if rated is None:
+                raise BudgetExhausted(agents.desk.run.limit)
         except BudgetExhausted:
             if found == planning.constraints:
                 raise
@@ -151,43 +157,90 @@ class Plangen(Stage):
         return self._with(flow, planning)
 
     async def _improved(self, flow: Flow, planning: Planning, agents: Agents, key: Key) -> Flow:
-        """One algorithm's attempt; the best plan seen stays."""
-        (plan,) = agents.desk.texts(flow.members)
+        """One algorithm's attempt, or as much of it as there is room for; the best plan seen stays."""
+        taken_up, desk, number = planning.growth is not None, agents.desk, planning.round
+        begun = flow
+        try:
+            while planning.round == number:
+                growth = planning.growth
+                if growth is None:
+                    planning = replace(planning, growth=await self._chosen(flow, planning, agents, key.child("select")))
+                    flow = self._with(flow, planning)
+                elif not growth.drawn:
+                    flow = await self._grown(flow, planning, growth, agents, key.child("attempt"))
+                elif len(flow.members) > 1:
+                    flow = await self._judged(flow, planning, growth, agents, key.child("judge"))
+                else:
+                    desk.say(self._told(growth, number, taken_up) + f": {growth.score:.0f}")
+                    flow = self._with(flow, self._after(planning, growth))
+                planning = flow.progress
+        except BudgetExhausted:
+            if flow is begun or planning.growth is None:
+                raise
+            desk.say(self._told(planning.growth, number, taken_up) + ": no room to finish it")
+            desk.keeps()
+        return flow
+
+    async def _chosen(self, flow: Flow, planning: Planning, agents: Agents, key: Key) -> Growth:
+        """The algorithm that the bandit chooses, at its beginning."""
         arms, prior = planning.arms, [0.5] * len(self.algorithms)
         if self.ask_prior and len(self.algorithms) > 1:
-            prior = await agents.prior(self.algorithms, plan, planning.feedback, key.child("select"))
-        chosen = arms.choose(prior, self.bandit)
-        values = ", ".join(
-            f"{arm} {value:.2f}" for arm, value in zip(self.algorithms, arms.values(prior, self.bandit), strict=True)
-        )
-        growing = Growing(
-            agents, planning.constraints, plan, planning.feedback, self.temperature, self._longest(agents.desk)
-        )
-        grown = await self._grown(self.algorithms[chosen], growing, key.child("attempt"))
-        if grown is None:
-            agents.desk.note(f"plangen: round {planning.round} came to nothing")
-        score = -100.0 if grown is None else grown.rated.score
-        better = grown is not None and score > planning.score
-        agents.desk.say(f"round {planning.round}: {self.algorithms[chosen]} ({values}): {score:.0f}")
-        planning = replace(
-            planning,
-            arms=arms.after(chosen, (score + 100) / 200, passed=score >= self.threshold, best=better),
-            round=planning.round + 1,
-            seen=(*planning.seen, score),
-        )
-        if grown is None or not better:
-            return self._with(flow, planning)
-        planning = replace(planning, score=score, feedback=grown.rated.feedback)
-        return self._with(replace(flow, members=Members.fresh(grown.batch)), planning)
+            (plan,) = agents.desk.texts(flow.members)
+            prior = await agents.prior(self.algorithms, plan, planning.feedback, key)
+        values = zip(self.algorithms, arms.values(prior, self.bandit), strict=True)
+        return Growth(arms.choose(prior, self.bandit), ", ".join(f"{arm} {value:.2f}" for arm, value in values))
 
-    async def _grown(self, arm: Arm, growing: Growing, key: Key) -> Grown | None:
-        match arm:
-            case "best-of-n":
-                return await growing.best_of(self.best_of, key)
-            case "tree-of-thought":
-                return await growing.along_tree(self.width, self.beam, self.depth, key)
-            case "rebase":
-                return await growing.rebase(self.rebase_width, self.rebase_temperature, self.depth, key)
+    async def _grown(self, flow: Flow, planning: Planning, growth: Growth, agents: Agents, key: Key) -> Flow:
+        """The attempt after its next requests; its whole plans wait behind the best one."""
+        desk = agents.desk
+        plan, longest = desk.texts(flow.members)[0], self._longest(desk)
+        growing = Growing(agents, planning.constraints, plan, planning.feedback, self.temperature, longest)
+        arm, batch = self.algorithms[growth.arm], None
+        if arm == "best-of-n":
+            batch = await growing.best_of(self.best_of, key.child("plans"))
+            growth = replace(growth, drawn=True)
+        else:
+            growth = await growing.grown(growth, self._tree(arm), key.child("level", growth.level))
+            if growth.drawn and growth.best:
+                batch = await desk.written([growth.best], key.child("written"))
+        if growth.drawn and not batch:
+            desk.note(f"plangen: round {planning.round} came to nothing")
+        members = flow.members.join(Members.fresh(batch)) if batch else flow.members
+        return self._with(replace(flow, members=members), replace(planning, growth=growth))
+
+    async def _judged(self, flow: Flow, planning: Planning, growth: Growth, agents: Agents, key: Key) -> Flow:
+        """The best plan after rating those that wait behind it; who could not be rated goes on waiting."""
+        best, waiting = flow.members.take([0]), flow.members.take(list(range(1, len(flow.members))))
+        rated = await agents.judge(waiting.batch, agents.desk.texts(waiting), planning.constraints, key)
+        for i, one in enumerate(rated):
+            if one is None:
+                continue
+            growth = replace(growth, score=max(growth.score, one.score))
+            if one.score > planning.score:
+                best, growth = waiting.take([i]), replace(growth, better=True)
+                planning = replace(planning, score=one.score, feedback=one.feedback)
+        left = waiting.take([i for i, one in enumerate(rated) if one is None])
+        return self._with(replace(flow, members=best.join(left)), replace(planning, growth=growth))
+
+    def _after(self, planning: Planning, growth: Growth) -> Planning:
+        """What is known when the attempt is over."""
+        passed = growth.score >= self.threshold
+        return replace(
+            planning,
+            arms=planning.arms.after(growth.arm, (growth.score + 100) / 200, passed=passed, best=growth.better),
+            round=planning.round + 1,
+            seen=(*planning.seen, growth.score),
+            growth=None,
+        )
+
+    def _tree(self, arm: Literal["tree-of-thought", "rebase"]) -> Tree:
+        if arm == "rebase":
+            return Tree(self.rebase_width, self.depth, temperature=self.rebase_temperature)
+        return Tree(self.width, self.depth, beam=self.beam)
+
+    def _told(self, growth: Growth, number: int, taken_up: bool) -> str:
+        arm = self.algorithms[growth.arm]
+        return f"round {number} taken up: {arm}" if taken_up else f"round {number}: {arm} ({growth.why})"
 
     async def _ended(self, flow: Flow, desk: Desk, key: Key) -> Flow:
         if not self.execute:
@@ -204,11 +257,13 @@ class Plangen(Stage):
 
     def _passes(self, planning: Planning) -> bool:
         """Whether the plan is good enough, or the rounds are over."""
-        return planning.score >= self.threshold or planning.round > self.rounds
+        return planning.growth is None and (planning.score >= self.threshold or planning.round > self.rounds)
 
     def _with(self, flow: Flow, planning: Planning) -> Flow:
-        members = replace(flow.members, score=np.array([planning.score]))
-        return replace(flow, members=members, progress=planning, agreement=None)
+        score = np.full(len(flow.members), np.nan)
+        score[0] = planning.score
+        members = replace(flow.members, score=score)
+        return replace(flow, members=members, progress=planning, chosen=0, agreement=None)
 
     def _agents(self, flow: Flow, desk: Desk) -> Agents:
         place = desk.process.index_of(self.engine)
